@@ -1,0 +1,78 @@
+//! What an operator chooses about a node.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fermata_sfu::Limits;
+use fermata_types::NodeId;
+
+/// Settings of one node.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Its name; must stay the same over restarts, or stays of a lost run are never closed.
+    pub node: NodeId,
+    /// Region shown to clients; may be empty.
+    pub region: String,
+    /// Where its files are; the usage log is the folder `usage` in it.
+    pub data_dir: PathBuf,
+    /// UDP sockets for media; 1 to [`crate::limits::SOCKETS_MAX`].
+    pub listen: Vec<Listen>,
+    /// Limits of rooms and people.
+    pub limits: Limits,
+    /// Timings and sizes of the usage log.
+    pub usage: UsageConfig,
+}
+
+impl NodeConfig {
+    /// Defaults for a node that listens on `listen`.
+    pub fn new(node: NodeId, data_dir: PathBuf, listen: Vec<Listen>) -> Self {
+        let (region, limits, usage) = (String::new(), Limits::default(), UsageConfig::default());
+        Self { node, region, data_dir, listen, limits, usage }
+    }
+}
+
+/// One UDP socket.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address to bind; port 0 takes any free one.
+    pub bind: SocketAddr,
+    /// Addresses that clients reach it at, with the bound port if theirs is 0. Needed when `bind` is a
+    /// wildcard address or behind NAT; empty means the bound address itself.
+    pub advertised: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// A socket that clients reach at the address it binds.
+    pub fn on(bind: SocketAddr) -> Self {
+        Self { bind, advertised: Vec::new() }
+    }
+
+    /// The same, reached at `ip` and the bound port.
+    #[must_use]
+    pub fn advertised_as(mut self, ip: IpAddr) -> Self {
+        self.advertised.push(SocketAddr::new(ip, 0));
+        self
+    }
+}
+
+/// Timings and sizes of the usage log; the defaults are the bounds named in [`crate::limits`].
+#[derive(Debug, Clone)]
+pub struct UsageConfig {
+    /// Longest time between a fact's arrival and its `fdatasync`.
+    pub sync_interval: Duration,
+    /// Time between reports to the store.
+    pub report_interval: Duration,
+    /// Size at which a segment file is closed and the next begun, bytes.
+    pub segment_len_max: u64,
+}
+
+impl Default for UsageConfig {
+    fn default() -> Self {
+        Self {
+            sync_interval: crate::limits::USAGE_SYNC_INTERVAL,
+            report_interval: crate::limits::USAGE_REPORT_INTERVAL,
+            segment_len_max: crate::limits::USAGE_SEGMENT_LEN_MAX,
+        }
+    }
+}

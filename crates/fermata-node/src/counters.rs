@@ -1,0 +1,88 @@
+//! Counters of the node, shared between its threads and read by the metrics page.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fermata_sfu::SfuStats;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What the threads count. Relaxed atomics: each is read alone.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+            pub(crate) usage_unwritable: AtomicBool,
+        }
+
+        /// A reading of a node. All fields count since its start unless they say otherwise.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct NodeStats {
+            $($(#[$doc])* pub $name: u64,)*
+            /// Can usage be written down now? If not, newcomers are refused.
+            pub usage_writable: bool,
+            /// The shard's own.
+            pub sfu: SfuStats,
+        }
+
+        impl Counters {
+            /// Reads all of them, with the shard's.
+            pub(crate) fn read(&self, sfu: SfuStats) -> NodeStats {
+                NodeStats {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    usage_writable: self.usage_writable(),
+                    sfu,
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams that the kernel did not take because its buffer was full.
+    send_dropped_full,
+    /// Datagrams that could not be sent for another reason (no route, no socket of that address).
+    send_failed,
+    /// Errors while receiving other than "nothing there".
+    receive_failed,
+    /// Signalling connections closed because their queue was full.
+    signal_queue_full,
+    /// Messages for signalling connections that were gone.
+    signal_dropped_gone,
+    /// Joins refused here because usage could not be written.
+    joins_refused_unwritable,
+    /// API requests refused because too many were outstanding.
+    requests_refused,
+    /// Facts that went the slow way because the log writer's queue was full.
+    usage_queue_full,
+    /// Records appended to the usage log.
+    usage_records,
+    /// `fdatasync` calls of the usage log.
+    usage_syncs,
+    /// Failed attempts to write the usage log.
+    usage_write_failures,
+    /// Gauge: merged facts waiting to be acknowledged by the store.
+    usage_pending,
+    /// Reports acknowledged by the store.
+    usage_reports,
+    /// Failed attempts to report to the store.
+    usage_report_failures,
+    /// Facts lost because neither log nor store took them for too long. Must stay 0.
+    usage_facts_lost,
+    /// Records of an earlier run that were replayed at the start.
+    usage_replayed,
+    /// Torn or damaged ends of segments found at the start.
+    usage_torn,
+    /// Stays of an earlier run closed at its last heartbeat.
+    stays_lost,
+}
+
+impl Counters {
+    /// Can usage be written down now?
+    pub(crate) fn usage_writable(&self) -> bool {
+        !self.usage_unwritable.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,28 @@
+//! The media node: one thread with sockets and a timer that drives a [`fermata_sfu::Sfu`], and the usage log.
+//!
+//! [`Node::start`] binds the sockets, replays what an earlier run left in its usage log, and starts three
+//! things: the shard (a thread of its own, no async runtime, no lock on the packet path), the log writer
+//! (a thread that may wait for the disk), and the sender (a task that hands usage to the store and repeats
+//! until it is acknowledged). [`NodeHandle`] is how the rest of the program talks to them.
+//!
+//! What it is not: it decides nothing about rooms, people or packets (that is `fermata-sfu`), speaks no HTTP
+//! and signs no token.
+//!
+//! **Invariant:** a fact of usage leaves the node's memory only after the store has acknowledged it or the
+//! log holds it on disk. **Invariant:** the shard never waits for anything but its own poll.
+
+mod config;
+mod counters;
+mod handle;
+pub mod limits;
+mod node;
+pub mod seam;
+mod shard;
+mod sockets;
+pub mod usage;
+
+pub use config::{Listen, NodeConfig, UsageConfig};
+pub use counters::NodeStats;
+pub use handle::{NodeHandle, NodeStopped, SignalOut, SignalSink, signal_channel};
+pub use node::{Node, StartError};
+pub use seam::UsageIntake;

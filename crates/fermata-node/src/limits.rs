@@ -1,0 +1,75 @@
+//! Every bound of this crate, with what happens at it. What is dropped is counted in [`crate::NodeStats`].
+
+use std::time::Duration;
+
+/// Most UDP sockets of a node. More: the node does not start.
+pub const SOCKETS_MAX: usize = 8;
+
+/// Receive and send buffer asked from the kernel for each socket, bytes. The kernel may give less.
+/// About 60 ms of 1 Gbit/s: a keyframe burst to a full room must fit.
+pub const SOCKET_BUFFER_LEN: usize = 8 * 1024 * 1024;
+
+/// Largest datagram read, bytes. WebRTC keeps below 1,500; larger ones are cut and then fail to parse.
+pub const DATAGRAM_LEN_MAX: usize = 2_048;
+
+/// Most datagrams read from one socket before timers and orders get their turn. The rest waits in the kernel.
+pub const DATAGRAMS_PER_WAKE: usize = 256;
+
+/// Most orders taken before packets get their turn. The rest waits in the queue.
+pub const ORDERS_PER_WAKE: usize = 128;
+
+/// Orders waiting for the shard. When full, senders wait.
+pub const ORDER_QUEUE_LEN: usize = 4_096;
+
+/// Messages waiting for one client's signalling connection. When full, that connection is closed
+/// (the client resumes and gets the whole state anew).
+pub const SIGNAL_QUEUE_LEN: usize = 1_024;
+
+/// Longest sleep of the shard. Only guards against a lost deadline.
+pub const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// API requests whose reply is outstanding. Above: the newest is refused.
+pub const REQUESTS_MAX: usize = 4_096;
+
+/// Longest time between a fact's arrival at the log and its `fdatasync`.
+pub const USAGE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Most usage, per stay, that a `kill -9` or a power cut loses; always in the customer's favour.
+/// The shard reports finished seconds every five seconds, the second being spent is not among them, and the
+/// log syncs within one more ([`USAGE_SYNC_INTERVAL`]; a mere `kill -9` spares that one).
+pub const USAGE_LOSS_MAX: Duration = Duration::from_secs(7);
+
+/// Time between reports to the store, also when nothing happened (the report is the node's heartbeat there).
+pub const USAGE_REPORT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Size at which a segment of the usage log is closed, bytes.
+pub const USAGE_SEGMENT_LEN_MAX: u64 = 4 * 1024 * 1024;
+
+/// Largest record of the usage log, bytes; a larger length means a torn or foreign file.
+pub const USAGE_RECORD_LEN_MAX: usize = 64 * 1024;
+
+/// Facts on their way from the shard to the log writer. When full, the shard merges further ones in its own
+/// memory and offers them again; none is dropped.
+pub const USAGE_QUEUE_LEN: usize = 65_536;
+
+/// Most facts of one report to the store; the rest follows in the next one.
+pub const USAGE_BATCH_LEN_MAX: usize = 10_000;
+
+/// Merged facts held in memory while neither log nor store takes them. Newcomers are refused long before;
+/// beyond this, facts are lost, counted and logged.
+pub const USAGE_PENDING_MAX: usize = 2_000_000;
+
+/// First wait after a failed report; doubles up to [`USAGE_RETRY_MAX`].
+pub const USAGE_RETRY_MIN: Duration = Duration::from_millis(100);
+
+/// Longest wait between attempts to report.
+pub const USAGE_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long starting waits for the store to take what an earlier run left.
+pub const USAGE_REPLAY_MAX: Duration = Duration::from_secs(30);
+
+/// How long stopping waits for the store to take the last usage; what is left is replayed at the next start.
+pub const USAGE_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Time between reports while nobody is in any room.
+pub const USAGE_IDLE_REPORT_INTERVAL: Duration = Duration::from_secs(15);

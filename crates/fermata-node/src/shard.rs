@@ -1,0 +1,293 @@
+//! The media thread: waits for packets, orders and deadlines, and hands them to the SFU one at a time.
+//!
+//! It decides nothing. **Invariant:** no lock, no disk and no waiting here but for its own poll.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fermata_sfu::io::{
+    Admitted, Command, ConnectionId, Input, Join, Output, Reply, RequestId, Verdict,
+};
+use fermata_sfu::{Sfu, SfuStats};
+use fermata_types::{Now, Refusal, SdkAppId};
+use livekit_protocol as lk;
+use mio::{Events, Poll, Token};
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::counters::{Counters, count};
+use crate::handle::{SignalOut, SignalSink};
+use crate::limits::{
+    DATAGRAM_LEN_MAX, DATAGRAMS_PER_WAKE, ORDERS_PER_WAKE, REQUESTS_MAX, SLEEP_MAX,
+};
+use crate::sockets::Sockets;
+use crate::usage::UsageOut;
+
+/// The waker's token; sockets have theirs from 0.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+
+/// What the rest of the program asks of the shard.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Join { join: Box<Join>, sink: SignalSink, answer: oneshot::Sender<Result<Admitted, Refusal>> },
+    Signal(ConnectionId, Box<lk::signal_request::Message>),
+    SignalClosed(ConnectionId),
+    RefreshToken(ConnectionId, String),
+    Command(Command, oneshot::Sender<Reply>),
+    Verdict(SdkAppId, Verdict),
+    Stats(oneshot::Sender<SfuStats>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// Somebody waits for the answer to a join.
+#[derive(Debug)]
+struct Asked {
+    answer: oneshot::Sender<Result<Admitted, Refusal>>,
+    probe: bool,
+}
+
+/// The thread's state.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    sfu: Sfu,
+    poll: Poll,
+    sockets: Sockets,
+    orders: mpsc::Receiver<Order>,
+    usage: UsageOut,
+    counters: Arc<Counters>,
+    sinks: HashMap<ConnectionId, SignalSink>,
+    asked: HashMap<ConnectionId, Asked>,
+    requests: HashMap<RequestId, oneshot::Sender<Reply>>,
+    next_request: u64,
+    /// Connections whose queue broke while outputs were being taken; the SFU hears of them afterwards.
+    broken: Vec<ConnectionId>,
+    deadline: Instant,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        sfu: Sfu,
+        poll: Poll,
+        sockets: Sockets,
+        orders: mpsc::Receiver<Order>,
+        usage: UsageOut,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            sfu,
+            poll,
+            sockets,
+            orders,
+            usage,
+            counters,
+            sinks: HashMap::new(),
+            asked: HashMap::new(),
+            requests: HashMap::new(),
+            next_request: 0,
+            broken: Vec::new(),
+            deadline: Now::read().instant,
+        }
+    }
+
+    /// Runs until it is told to stop, or until nobody is left who could tell it.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        let mut buffer = vec![0; DATAGRAM_LEN_MAX];
+        let mut busy = true;
+        loop {
+            if let Err(error) = self.wait(&mut events, busy) {
+                tracing::error!(%error, "The media thread cannot wait for packets.");
+                return self.finish(None);
+            }
+            let now = Now::read();
+            self.receive(now, &mut buffer);
+            match self.take_orders(now) {
+                Took::Some => busy = false,
+                Took::Full => busy = true,
+                Took::Shutdown(answer) => return self.finish(answer),
+            }
+            if now.instant >= self.deadline {
+                self.input(now, Input::Timeout);
+            }
+            self.usage.flush();
+        }
+    }
+
+    /// Waits for the next thing to do; not at all if something is left over.
+    fn wait(&mut self, events: &mut Events, busy: bool) -> io::Result<()> {
+        let timeout = if busy || self.sockets.any_readable() {
+            Duration::ZERO
+        } else {
+            self.deadline.saturating_duration_since(Now::read().instant).min(SLEEP_MAX)
+        };
+        match self.poll.poll(events, Some(timeout)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for event in &*events {
+            if event.token() != WAKER {
+                self.sockets.mark_readable(event.token());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes datagrams, so many that timers and orders are not kept waiting.
+    fn receive(&mut self, now: Now, buffer: &mut [u8]) {
+        for place in 0..self.sockets.len() {
+            for _ in 0..DATAGRAMS_PER_WAKE {
+                let Some((len, source, destination)) = self.sockets.receive(place, buffer) else {
+                    break;
+                };
+                let data = buffer.get(..len).unwrap_or_default();
+                self.input(now, Input::Datagram { source, destination, data });
+            }
+        }
+    }
+
+    fn take_orders(&mut self, now: Now) -> Took {
+        for _ in 0..ORDERS_PER_WAKE {
+            match self.orders.try_recv() {
+                Ok(Order::Shutdown(answer)) => return Took::Shutdown(Some(answer)),
+                Ok(order) => self.order(now, order),
+                Err(TryRecvError::Empty) => return Took::Some,
+                Err(TryRecvError::Disconnected) => return Took::Shutdown(None),
+            }
+        }
+        Took::Full
+    }
+
+    fn order(&mut self, now: Now, order: Order) {
+        match order {
+            Order::Join { join, sink, answer } => {
+                let probe = join.probe;
+                if !probe {
+                    self.sinks.insert(join.connection, sink);
+                }
+                self.asked.insert(join.connection, Asked { answer, probe });
+                self.input(now, Input::Join(join));
+            }
+            Order::Signal(connection, message) => {
+                self.input(now, Input::Signal(connection, message));
+            }
+            Order::SignalClosed(connection) => {
+                self.sinks.remove(&connection);
+                self.input(now, Input::SignalClosed(connection));
+            }
+            Order::RefreshToken(connection, token) => {
+                self.input(now, Input::RefreshToken(connection, token));
+            }
+            Order::Command(command, answer) => self.command(now, command, answer),
+            Order::Verdict(app, verdict) => self.input(now, Input::Verdict(app, verdict)),
+            Order::Stats(answer) => {
+                let _ = answer.send(self.sfu.stats());
+            }
+            // Taken care of by the caller.
+            Order::Shutdown(answer) => drop(answer),
+        }
+    }
+
+    fn command(&mut self, now: Now, command: Command, answer: oneshot::Sender<Reply>) {
+        if self.requests.len() >= REQUESTS_MAX {
+            // Dropping the answer refuses the request.
+            count(&self.counters.requests_refused);
+            return;
+        }
+        self.next_request = self.next_request.wrapping_add(1);
+        let request = RequestId(self.next_request);
+        self.requests.insert(request, answer);
+        self.input(now, Input::Command(request, command));
+    }
+
+    /// One input, everything that follows from it, and from the connections that broke over it.
+    fn input(&mut self, now: Now, input: Input<'_>) {
+        self.sfu.handle_input(now, input);
+        self.drain();
+        while let Some(connection) = self.broken.pop() {
+            self.sfu.handle_input(now, Input::SignalClosed(connection));
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.sfu.poll_output() {
+                Output::Transmit { source, destination, data } => {
+                    self.sockets.send(source, destination, &data);
+                }
+                Output::Signal(connection, message) => {
+                    self.send_to_client(connection, SignalOut::Message(message));
+                }
+                Output::RefreshToken(connection, order) => {
+                    self.send_to_client(connection, SignalOut::RefreshToken(order));
+                }
+                Output::CloseSignal(connection) => {
+                    self.send_to_client(connection, SignalOut::Close);
+                    self.sinks.remove(&connection);
+                }
+                Output::Joined(connection, result) => self.joined(connection, result),
+                Output::Usage(fact) => self.usage.push(fact),
+                Output::Reply(request, reply) => {
+                    if let Some(answer) = self.requests.remove(&request) {
+                        let _ = answer.send(reply);
+                    }
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self, connection: ConnectionId, result: Result<Admitted, Refusal>) {
+        let Some(Asked { answer, probe }) = self.asked.remove(&connection) else { return };
+        let admitted = result.is_ok();
+        if !admitted {
+            self.sinks.remove(&connection);
+        }
+        let heard = answer.send(result).is_ok();
+        if admitted && !heard && !probe {
+            // The client went away while it was being admitted.
+            self.sinks.remove(&connection);
+            self.broken.push(connection);
+        }
+    }
+
+    /// To a client's queue. A full one means a client that does not read: its connection is closed, and it may resume.
+    fn send_to_client(&mut self, connection: ConnectionId, message: SignalOut) {
+        let Some(sink) = self.sinks.get(&connection) else {
+            count(&self.counters.signal_dropped_gone);
+            return;
+        };
+        match sink.try_send(message) {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => count(&self.counters.signal_queue_full),
+            Err(TrySendError::Closed(_)) => count(&self.counters.signal_dropped_gone),
+        }
+        self.sinks.remove(&connection);
+        self.broken.push(connection);
+    }
+
+    /// Leave messages, closed stays, and every fact on its way to the log.
+    fn finish(mut self, answer: Option<oneshot::Sender<()>>) {
+        self.input(Now::read(), Input::Shutdown);
+        self.usage.finish();
+        if let Some(answer) = answer {
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// How taking orders ended.
+enum Took {
+    /// No more for now.
+    Some,
+    /// There may be more.
+    Full,
+    /// The node stops.
+    Shutdown(Option<oneshot::Sender<()>>),
+}

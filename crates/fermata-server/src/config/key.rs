@@ -1,0 +1,295 @@
+//! The table of keys. A new key is a row here and a field of [`crate::config::Settings`].
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`; as a flag, the bare flag means `true`.
+    Switch,
+    /// A port, 0 to 65535; 0 lets the system choose.
+    Port,
+    /// A whole number between two bounds, inclusive.
+    Number {
+        /// Least.
+        min: u64,
+        /// Most.
+        max: u64,
+    },
+    /// An IPv4 or IPv6 address.
+    Address,
+    /// IPv4 or IPv6 addresses, separated by commas; may be empty.
+    Addresses,
+    /// Networks as `10.0.0.0/8`, or single addresses, separated by commas; may be empty.
+    Networks,
+    /// A path; may be empty where the effect says so.
+    Path,
+    /// An `http://` or `https://` URL without a query; may be empty.
+    Url,
+    /// A log filter: a level, or `target=level` pairs separated by commas.
+    LogFilter,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What is allowed, as the end of the sentence "this key takes ...".
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Switch => "true or false".to_owned(),
+            Self::Port => "a port number from 0 to 65535 (0 = any free one)".to_owned(),
+            Self::Number { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Address => "an IPv4 or IPv6 address".to_owned(),
+            Self::Addresses => "IPv4 or IPv6 addresses, separated by commas".to_owned(),
+            Self::Networks => {
+                "networks such as 10.0.0.0/8 or single addresses, separated by commas".to_owned()
+            }
+            Self::Path => "a path without NUL characters".to_owned(),
+            Self::Url => {
+                "an http:// or https:// URL without query and fragment, or nothing".to_owned()
+            }
+            Self::LogFilter => {
+                "error, warn, info, debug, trace or off, or target=level pairs separated by commas"
+                    .to_owned()
+            }
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// One configuration key: everything that is known about it.
+#[derive(Debug)]
+pub struct Key {
+    /// Name in the file; the variable is `FERMATA_` and this in capitals.
+    pub name: &'static str,
+    /// The flag, without its dashes: the name with `-` for `_`.
+    pub flag: &'static str,
+    /// What the value must look like.
+    pub kind: Kind,
+    /// Unit of the value; empty where it has none.
+    pub unit: &'static str,
+    /// Default; empty means "nothing".
+    pub default: &'static str,
+    /// Default with `--dev`, where it differs.
+    pub default_dev: Option<&'static str>,
+    /// What it does, in sentences.
+    pub effect: &'static str,
+}
+
+impl Key {
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("FERMATA_{}", self.name.to_uppercase())
+    }
+
+    /// The default in a mode.
+    pub fn default_in(&self, dev: bool) -> &'static str {
+        match self.default_dev {
+            Some(value) if dev => value,
+            _ => self.default,
+        }
+    }
+}
+
+/// The key of a name, if there is one.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Every key, in the order in which they are printed.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "dev",
+        flag: "dev",
+        kind: Kind::Switch,
+        unit: "",
+        default: "false",
+        default_dev: None,
+        effect: "Development mode: loopback only, fixed and public credentials, one ready account and \
+                 application, requests checked for Host and Origin. Never for real use.",
+    },
+    Key {
+        name: "data_dir",
+        flag: "data-dir",
+        kind: Kind::Path,
+        unit: "",
+        default: "/var/lib/fermata",
+        default_dev: Some(""),
+        effect: "Folder of the database, the usage log, the key of stored secrets and the backups. It is \
+                 created if it is missing. In development mode, empty means a temporary folder that is \
+                 removed at the end.",
+    },
+    Key {
+        name: "http_address",
+        flag: "http-address",
+        kind: Kind::Address,
+        unit: "",
+        default: "127.0.0.1",
+        default_dev: None,
+        effect: "Address on which HTTP and WebSocket are served. The default suits a reverse proxy on \
+                 the same machine; 0.0.0.0 or :: serves every interface.",
+    },
+    Key {
+        name: "http_port",
+        flag: "http-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "7880",
+        default_dev: None,
+        effect: "Port of HTTP and WebSocket (TCP).",
+    },
+    Key {
+        name: "udp_address",
+        flag: "udp-address",
+        kind: Kind::Address,
+        unit: "",
+        default: "0.0.0.0",
+        default_dev: Some("127.0.0.1"),
+        effect: "Address on which media is received.",
+    },
+    Key {
+        name: "udp_port",
+        flag: "udp-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "7882",
+        default_dev: None,
+        effect: "Port of media (UDP). All clients of this server use this one port.",
+    },
+    Key {
+        name: "advertised_addresses",
+        flag: "advertised-addresses",
+        kind: Kind::Addresses,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Addresses that are told to clients for media, such as the public address of a machine \
+                 behind NAT. Empty means udp_address or, where that is 0.0.0.0 or ::, the address of the \
+                 interface that has the default route.",
+    },
+    Key {
+        name: "external_url",
+        flag: "external-url",
+        kind: Kind::Url,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "URL under which clients reach this server, as https://rtc.example.org. It is handed out \
+                 with tokens and on pages. Empty means: what the request says.",
+    },
+    Key {
+        name: "tls_cert",
+        flag: "tls-cert",
+        kind: Kind::Path,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "PEM file with the certificate chain. With tls_key it turns HTTP into HTTPS and WSS; \
+                 empty means plain HTTP.",
+    },
+    Key {
+        name: "tls_key",
+        flag: "tls-key",
+        kind: Kind::Path,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "PEM file with the private key of tls_cert.",
+    },
+    Key {
+        name: "tls_check_interval",
+        flag: "tls-check-interval",
+        kind: Kind::Number { min: 1, max: 86_400 },
+        unit: "s",
+        default: "30",
+        default_dev: None,
+        effect: "How often the certificate files are looked at. Changed files are loaded while serving; \
+                 unusable ones are logged and the old ones stay in use.",
+    },
+    Key {
+        name: "trusted_proxies",
+        flag: "trusted-proxies",
+        kind: Kind::Networks,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Reverse proxies whose Forwarded and X-Forwarded-* headers are believed. From anybody \
+                 else these headers are ignored.",
+    },
+    Key {
+        name: "http_connections_max",
+        flag: "http-connections-max",
+        kind: Kind::Number { min: 16, max: 1_000_000 },
+        unit: "connections",
+        default: "10000",
+        default_dev: None,
+        effect: "Most HTTP and WebSocket connections at a time; further ones are closed at once.",
+    },
+    Key {
+        name: "shutdown_timeout",
+        flag: "shutdown-timeout",
+        kind: Kind::Number { min: 1, max: 600 },
+        unit: "s",
+        default: "10",
+        default_dev: None,
+        effect: "How long a stopping server waits for connections to end before it closes them.",
+    },
+    Key {
+        name: "auto_create",
+        flag: "auto-create",
+        kind: Kind::Switch,
+        unit: "",
+        default: "true",
+        default_dev: None,
+        effect: "Rooms come into being when the first user joins. Without it, a user whose token does not \
+                 grant roomCreate is refused where there is no room.",
+    },
+    Key {
+        name: "meet_dir",
+        flag: "meet-dir",
+        kind: Kind::Path,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Folder with a built meeting page to serve under /meet instead of the one inside the \
+                 program. Empty means the one inside.",
+    },
+    Key {
+        name: "log",
+        flag: "log",
+        kind: Kind::LogFilter,
+        unit: "",
+        default: "info",
+        default_dev: None,
+        effect: "What is logged (to standard error).",
+    },
+    Key {
+        name: "log_format",
+        flag: "log-format",
+        kind: Kind::Choice(&["auto", "text", "json"]),
+        unit: "",
+        default: "auto",
+        default_dev: None,
+        effect: "Form of the log lines; auto is text on a terminal and JSON otherwise.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_allowed_and_every_name_is_unique() {
+        let mut names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KEYS.len());
+        for key in KEYS {
+            assert_eq!(key.flag, key.name.replace('_', "-"));
+            for dev in [false, true] {
+                let problem = super::super::value::check(key.kind, key.default_in(dev));
+                assert_eq!(problem, None, "{}", key.name);
+            }
+            assert!(key.effect.ends_with('.'), "{}", key.name);
+            assert!(!key.effect.contains("  "), "{}", key.name);
+        }
+    }
+}

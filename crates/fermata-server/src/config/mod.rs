@@ -1,0 +1,20 @@
+//! Configuration: one table of keys ([`KEYS`]), four layers (flag, environment, file, default), one
+//! typed result ([`Settings`]).
+//!
+//! From the table come the flags and their help, the names in the environment and in the file, what
+//! `fermata config` prints, and the page `docs/guide/configuration.md`. This is the only place of the
+//! program that reads the environment.
+
+mod error;
+mod key;
+mod layers;
+mod page;
+mod settings;
+mod value;
+
+pub use error::ConfigError;
+pub use key::{KEYS, Key, Kind, key};
+pub use layers::{Effective, Layers, Source};
+pub use page::{markdown, table};
+pub use settings::{LogFormat, Settings};
+pub use value::{Cidr, LogLevel};

@@ -1,0 +1,188 @@
+//! The configuration as typed values.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::value::list;
+use super::{Cidr, ConfigError, Layers, LogLevel};
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// Always text.
+    Text,
+    /// Always JSON, a line each.
+    Json,
+}
+
+/// Everything the server is told from outside. One field a key; the table says what each does.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Development mode.
+    pub dev: bool,
+    /// Data folder; `None` only in development mode: a temporary one.
+    pub data_dir: Option<PathBuf>,
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where media listens.
+    pub udp: SocketAddr,
+    /// Addresses told to clients for media; may be empty.
+    pub advertise: Vec<IpAddr>,
+    /// External base URL without a trailing slash.
+    pub external_url: Option<String>,
+    /// Certificate and key files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How often certificate files are looked at.
+    pub tls_check_interval: Duration,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Most connections at a time.
+    pub http_connections_max: usize,
+    /// How long a stopping server waits.
+    pub shutdown_timeout: Duration,
+    /// Rooms come into being by being joined.
+    pub auto_create: bool,
+    /// Folder of the meeting page, instead of the embedded one.
+    pub meet_dir: Option<PathBuf>,
+    /// What is logged.
+    pub log: LogLevel,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// Types the values and checks that they go together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Conflict`] for values that do not go together.
+    pub fn new(layers: &Layers) -> Result<Self, ConfigError> {
+        let path = |name: &str| Some(layers.get(name)).filter(|p| !p.is_empty()).map(PathBuf::from);
+        let settings = Self {
+            dev: layers.get("dev") == "true",
+            data_dir: path("data_dir"),
+            http: SocketAddr::new(address(layers, "http_address"), number(layers, "http_port", 0)),
+            udp: SocketAddr::new(address(layers, "udp_address"), number(layers, "udp_port", 0)),
+            advertise: list(layers.get("advertised_addresses"))
+                .filter_map(|a| a.parse().ok())
+                .collect(),
+            external_url: Some(layers.get("external_url").trim_end_matches('/').to_owned())
+                .filter(|url| !url.is_empty()),
+            tls: path("tls_cert").zip(path("tls_key")),
+            tls_check_interval: Duration::from_secs(number(layers, "tls_check_interval", 30)),
+            trusted_proxies: list(layers.get("trusted_proxies"))
+                .filter_map(|n| n.parse().ok())
+                .collect(),
+            http_connections_max: number(layers, "http_connections_max", 10_000),
+            shutdown_timeout: Duration::from_secs(number(layers, "shutdown_timeout", 10)),
+            auto_create: layers.get("auto_create") == "true",
+            meet_dir: path("meet_dir"),
+            log: layers.get("log").parse().map_err(|()| ConfigError::Conflict {
+                key: "log",
+                value: layers.get("log").to_owned(),
+                problem: "it cannot be read".to_owned(),
+            })?,
+            log_format: match layers.get("log_format") {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => LogFormat::Auto,
+            },
+        };
+        settings.check(layers)?;
+        Ok(settings)
+    }
+
+    fn check(&self, layers: &Layers) -> Result<(), ConfigError> {
+        let conflict = |key: &'static str, problem: &str| {
+            Err(ConfigError::Conflict {
+                key,
+                value: layers.get(key).to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        for (key, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+            if layers.get(key).is_empty() && !layers.get(other).is_empty() {
+                return conflict(key, &format!("{other} is set; set both or neither"));
+            }
+        }
+        if !self.dev {
+            if self.data_dir.is_none() {
+                return conflict("data_dir", "it takes a folder; only --dev works without one");
+            }
+            return Ok(());
+        }
+        for (key, address) in [("http_address", self.http.ip()), ("udp_address", self.udp.ip())] {
+            if !address.is_loopback() {
+                return conflict(
+                    key,
+                    "development mode takes loopback addresses only, such as 127.0.0.1",
+                );
+            }
+        }
+        if !self.advertise.iter().all(IpAddr::is_loopback) {
+            return conflict(
+                "advertised_addresses",
+                "development mode takes loopback addresses only, such as 127.0.0.1",
+            );
+        }
+        if !self.trusted_proxies.is_empty() {
+            return conflict(
+                "trusted_proxies",
+                "development mode takes none: it is reached directly",
+            );
+        }
+        if self.external_url.is_some() {
+            return conflict(
+                "external_url",
+                "development mode takes none: it is reached on loopback only",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The address of a key that was checked already.
+fn address(layers: &Layers, name: &str) -> IpAddr {
+    layers.get(name).parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// The number of a key that was checked already.
+fn number<T: FromStr>(layers: &Layers, name: &str, otherwise: T) -> T {
+    layers.get(name).parse().unwrap_or(otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(flags: &[(&'static str, &str)], expected: Option<&str>) {
+        let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+        let layers = Layers::merge(&flags, None, &std::collections::BTreeMap::new()).unwrap();
+        match (Settings::new(&layers), expected) {
+            (Ok(_), None) => {}
+            (Err(e), Some(key)) => assert!(e.to_string().starts_with(key), "{e}"),
+            (result, expected) => panic!("{result:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn values_must_go_together() {
+        check(&[], None);
+        check(&[("dev", "true")], None);
+        check(&[("dev", "true"), ("http_address", "::1")], None);
+        check(&[("dev", "true"), ("http_address", "0.0.0.0")], Some("http_address"));
+        check(&[("dev", "true"), ("udp_address", "192.0.2.1")], Some("udp_address"));
+        check(
+            &[("dev", "true"), ("advertised_addresses", "192.0.2.1")],
+            Some("advertised_addresses"),
+        );
+        check(&[("dev", "true"), ("trusted_proxies", "127.0.0.1")], Some("trusted_proxies"));
+        check(&[("dev", "true"), ("external_url", "https://x.example")], Some("external_url"));
+        check(&[("tls_cert", "/x")], Some("tls_key"));
+        check(&[("tls_key", "/x")], Some("tls_cert"));
+        check(&[("data_dir", "")], Some("data_dir"));
+    }
+}

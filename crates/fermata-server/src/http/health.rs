@@ -1,0 +1,92 @@
+//! What the server says about itself: `/`, `/healthz`, `/readyz`, `/metrics`.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use fermata_node::NodeStats;
+use serde::Serialize;
+
+use super::pages::presence;
+use super::peer::Peer;
+use crate::server::Shared;
+use crate::v1::auth::is_operator;
+
+/// `GET /`: clients probe it to see whether they are online.
+pub async fn root() -> &'static str {
+    "OK"
+}
+
+/// The parts of the server and how they are.
+#[derive(Debug, Serialize)]
+struct Health {
+    /// `ok`, `degraded` or `stopping`.
+    status: &'static str,
+    /// Can the store be written: `ok` or `failing`.
+    store: &'static str,
+    /// Does the media thread answer: `ok` or `failing`.
+    node: &'static str,
+    /// Can usage be written down: `ok` or `failing`.
+    usage: &'static str,
+    /// The meeting page: `embedded`, `folder` or `absent`.
+    meet: &'static str,
+    /// Version of the program.
+    version: &'static str,
+}
+
+impl Health {
+    async fn look(shared: &Shared) -> Self {
+        let word = |good: bool| if good { "ok" } else { "failing" };
+        let node = shared.node.stats().await.is_ok();
+        let (store, usage) = (shared.store_writable().await, shared.node.usage_writable());
+        let status = match (shared.is_stopping(), node && store && usage) {
+            (true, _) => "stopping",
+            (false, true) => "ok",
+            (false, false) => "degraded",
+        };
+        Self {
+            status,
+            store: word(store),
+            node: word(node),
+            usage: word(usage),
+            meet: presence(shared).as_str(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    fn answer(self, good: bool) -> Response {
+        let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, [(header::CACHE_CONTROL, "no-store")], Json(self)).into_response()
+    }
+}
+
+/// `GET /healthz`: 200 while the process does its work; 503 when only a restart helps (the media thread is
+/// gone). A full disk does not make it 503, because a restart would not help.
+pub async fn healthz(State(shared): State<Shared>) -> Response {
+    let health = Health::look(&shared).await;
+    let good = health.node == "ok" || health.status == "stopping";
+    health.answer(good)
+}
+
+/// `GET /readyz`: 200 while newcomers are taken.
+pub async fn readyz(State(shared): State<Shared>) -> Response {
+    let health = Health::look(&shared).await;
+    let good = health.status == "ok";
+    health.answer(good)
+}
+
+/// `GET /metrics`: for this machine, or with an operator token.
+pub async fn metrics(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    if !peer.local && !is_operator(&shared, &headers) {
+        let text = "unauthorized: Metrics are open to the machine itself and to operator tokens.\n";
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text)
+            .into_response();
+    }
+    let node = shared.node.stats().await.unwrap_or_else(|_| NodeStats::default());
+    let text = shared.metrics.expose(&node, &(shared.store_stats)());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,26 @@
+//! The `fermata` program: configuration, HTTP edges, operator API, wiring, subcommands.
+//!
+//! - [`config`]: one table of keys; flags, variables, file and documentation come from it.
+//! - [`command`]: a file per subcommand; `serve` says in which order things start and stop.
+//! - [`http`]: client paths (`/rtc`, `/usersig/token`), pages, health, metrics.
+//! - [`v1`]: the operator API.
+//! - [`directory`]: what tokens are checked against, in memory.
+//!
+//! What it is not: it decides nothing about who may enter a room (that is `fermata-sfu`), and keeps no fact
+//! that is not in the store.
+//!
+//! **Invariant:** admission never touches the database. **Invariant:** the environment and the command line
+//! are read in [`config`] alone.
+
+pub mod command;
+pub mod config;
+pub mod dev;
+pub mod directory;
+pub mod http;
+pub mod limits;
+pub mod logging;
+pub mod metrics;
+pub mod secret;
+pub mod server;
+pub mod tls;
+pub mod v1;

@@ -1,0 +1,151 @@
+//! The table of metrics. A new metric is a row here.
+
+use fermata_node::NodeStats;
+use fermata_sfu::SfuStats;
+use fermata_store::StoreStats;
+
+/// How a metric moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+}
+
+impl Type {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+/// Takes a value out of a reading.
+pub(super) type Read<S> = fn(&S) -> u64;
+
+/// A metric and where its value is read.
+#[derive(Debug)]
+pub(super) struct Row<R> {
+    pub(super) name: &'static str,
+    pub(super) kind: Type,
+    pub(super) help: &'static str,
+    pub(super) read: R,
+}
+
+macro_rules! own {
+    ($($variant:ident $kind:ident $name:literal $help:literal;)*) => {
+        /// A counter or gauge of this crate.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Metric { $(#[doc = $help] $variant,)* }
+
+        /// Rows of [`Metric`], in its order.
+        pub(super) const OWN: &[Row<()>] =
+            &[$(Row { name: $name, kind: Type::$kind, help: $help, read: () },)*];
+    };
+}
+
+own! {
+    HttpConnections Gauge "fermata_http_connections" "HTTP and WebSocket connections that are open.";
+    HttpConnectionsRefused Counter "fermata_http_connections_refused_total" "Connections closed at once because there were as many as may be.";
+    HttpConnectionsFailed Counter "fermata_http_connections_failed_total" "Connections that ended with an error before a request was answered, such as failed TLS handshakes.";
+    HttpForeign Counter "fermata_http_foreign_total" "Requests refused in development mode because Host or Origin is not of this machine.";
+    HttpTimeouts Counter "fermata_http_timeouts_total" "Requests given up because they took too long.";
+    WsConnections Gauge "fermata_ws_connections" "Signalling WebSockets that are open.";
+    WsMessagesIn Counter "fermata_ws_messages_in_total" "Messages read from signalling WebSockets.";
+    WsMessagesOut Counter "fermata_ws_messages_out_total" "Messages written to signalling WebSockets.";
+    WsMalformed Counter "fermata_ws_malformed_total" "Messages of signalling WebSockets that could not be read.";
+    WsLimited Counter "fermata_ws_limited_total" "Signalling WebSockets closed because the client sent too many messages.";
+    WsSlow Counter "fermata_ws_slow_total" "Signalling WebSockets closed because the client did not read.";
+    WsSilent Counter "fermata_ws_silent_total" "Signalling WebSockets closed because the client answered no ping.";
+    Refusals Counter "fermata_refusals_total" "Joins, validations and exchanges that were refused with a reason.";
+    ApiUnauthorized Counter "fermata_api_unauthorized_total" "Requests to the operator API without a valid token.";
+    TlsReloads Counter "fermata_tls_reloads_total" "Times that changed certificate files were taken into use.";
+    TlsReloadsFailed Counter "fermata_tls_reloads_failed_total" "Times that changed certificate files could not be used.";
+}
+
+macro_rules! read {
+    ($stats:ty; $($field:ident $kind:ident $name:literal $help:literal;)*) => {
+        &[$(Row {
+            name: $name,
+            kind: Type::$kind,
+            help: $help,
+            read: (|stats| stats.$field) as Read<$stats>,
+        },)*]
+    };
+}
+
+/// Rows read from the node.
+pub(super) const NODE: &[Row<Read<NodeStats>>] = read! { NodeStats;
+    send_dropped_full Counter "fermata_datagrams_dropped_full_total" "Datagrams that the kernel did not take because its buffer was full.";
+    send_failed Counter "fermata_datagrams_send_failed_total" "Datagrams that could not be sent for another reason.";
+    receive_failed Counter "fermata_datagrams_receive_failed_total" "Errors while receiving datagrams.";
+    signal_queue_full Counter "fermata_signal_queue_full_total" "Signalling connections closed because their queue was full.";
+    signal_dropped_gone Counter "fermata_signals_dropped_gone_total" "Messages for signalling connections that were gone.";
+    joins_refused_unwritable Counter "fermata_joins_refused_unwritable_total" "Joins refused because usage could not be written.";
+    requests_refused Counter "fermata_node_requests_refused_total" "API requests refused because too many were outstanding.";
+    usage_queue_full Counter "fermata_usage_queue_full_total" "Usage facts that went the slow way because the log writer's queue was full.";
+    usage_records Counter "fermata_usage_records_total" "Records appended to the usage log.";
+    usage_syncs Counter "fermata_usage_syncs_total" "Times the usage log was synced to disk.";
+    usage_write_failures Counter "fermata_usage_write_failures_total" "Failed attempts to write the usage log.";
+    usage_pending Gauge "fermata_usage_pending_facts" "Usage facts waiting to be acknowledged by the store.";
+    usage_reports Counter "fermata_usage_reports_total" "Usage reports acknowledged by the store.";
+    usage_report_failures Counter "fermata_usage_report_failures_total" "Failed attempts to report usage to the store.";
+    usage_facts_lost Counter "fermata_usage_facts_lost_total" "Usage facts lost because neither log nor store took them for too long. Must stay 0.";
+    usage_replayed Counter "fermata_usage_replayed_total" "Usage records of an earlier run that were replayed at the start.";
+    usage_torn Counter "fermata_usage_torn_total" "Torn or damaged ends of the usage log found at the start.";
+    stays_lost Counter "fermata_stays_lost_total" "Stays of an earlier run closed at its last heartbeat.";
+};
+
+/// Rows read from the media plane.
+pub(super) const SFU: &[Row<Read<SfuStats>>] = read! { SfuStats;
+    rooms Gauge "fermata_rooms" "Rooms that are alive.";
+    participants Gauge "fermata_participants" "Participants in rooms, vanished ones that are still kept included.";
+    tracks Gauge "fermata_tracks" "Published tracks.";
+    subscriptions Gauge "fermata_subscriptions" "Pairs of a subscriber and a track.";
+    transports Gauge "fermata_transports" "WebRTC connections.";
+    joins_admitted Counter "fermata_joins_admitted_total" "Joins admitted, resumes not counted.";
+    joins_refused Counter "fermata_joins_refused_total" "Joins refused by admission.";
+    resumes Counter "fermata_resumes_total" "Stays that were resumed.";
+    resumes_unknown Counter "fermata_resumes_unknown_total" "Resumes of participants that were not there.";
+    datagrams_in Counter "fermata_datagrams_in_total" "Datagrams received.";
+    datagrams_out Counter "fermata_datagrams_out_total" "Datagrams sent.";
+    bytes_in Counter "fermata_datagram_bytes_in_total" "Bytes of datagrams received.";
+    bytes_out Counter "fermata_datagram_bytes_out_total" "Bytes of datagrams sent.";
+    datagrams_unknown Counter "fermata_datagrams_unknown_total" "Datagrams that belong to no connection.";
+    malformed_datagrams Counter "fermata_malformed_datagrams_total" "Datagrams that their connection could not read.";
+    malformed_sdp Counter "fermata_malformed_sdp_total" "Session descriptions that could not be read or applied.";
+    malformed_candidates Counter "fermata_malformed_candidates_total" "ICE candidates that could not be read.";
+    malformed_data Counter "fermata_malformed_data_total" "Data packets that could not be read.";
+    rtp_in Counter "fermata_rtp_packets_in_total" "RTP packets received from publishers.";
+    rtp_out Counter "fermata_rtp_packets_out_total" "RTP packets handed to subscribers.";
+    rtp_dropped_unbound Counter "fermata_rtp_packets_dropped_unbound_total" "RTP packets on m-lines that carry no track.";
+    rtp_dropped_unsendable Counter "fermata_rtp_packets_dropped_unsendable_total" "RTP packets that a subscriber's connection refused.";
+    keyframe_requests Counter "fermata_keyframe_requests_total" "Keyframes asked from publishers.";
+    data_in Counter "fermata_data_messages_in_total" "Data messages received.";
+    data_out Counter "fermata_data_messages_out_total" "Data messages handed to receivers.";
+    data_refused Counter "fermata_data_messages_refused_total" "Data messages from participants without the right.";
+    data_duplicate Counter "fermata_data_messages_duplicate_total" "Data messages that did not rise in sequence.";
+    data_dropped_full Counter "fermata_data_messages_dropped_full_total" "Data messages dropped because a receiver's queue was full.";
+    data_track_dropped Counter "fermata_data_track_messages_dropped_total" "Messages of the data track channel, which is not forwarded.";
+    signals_in Counter "fermata_signals_in_total" "Signal messages from clients.";
+    signals_out Counter "fermata_signals_out_total" "Signal messages to clients.";
+    limited Counter "fermata_limited_total" "Requests of clients beyond a named limit.";
+    internal_errors Counter "fermata_internal_errors_total" "Participants closed because their connection broke inside.";
+};
+
+/// Rows read from the store.
+pub(super) const STORE: &[Row<Read<StoreStats>>] = read! { StoreStats;
+    commands Counter "fermata_store_commands_total" "Writing commands carried out, failed ones included.";
+    reads Counter "fermata_store_reads_total" "Reads carried out, failed ones included.";
+    batches Counter "fermata_store_batches_total" "Groups of commands that were committed together.";
+    commits Counter "fermata_store_commits_total" "Commits that reached the disk.";
+    queue_depth Gauge "fermata_store_queue_commands" "Writing commands that wait for the writer.";
+    failures Counter "fermata_store_failures_total" "Commands and reads that were answered with an error of the backend.";
+    not_writable Counter "fermata_store_not_writable_total" "Commands that failed because the disk is full or read-only.";
+    refused Counter "fermata_store_refused_total" "Calls refused because a queue of the store was full.";
+    windows Counter "fermata_store_usage_windows_total" "Usage windows taken in, repetitions included.";
+    quarantined Counter "fermata_store_quarantined_total" "Usage facts that went to the quarantine.";
+    quarantine_dropped Counter "fermata_store_quarantine_dropped_total" "Usage facts that could not be kept because the quarantine was full.";
+};

@@ -1,0 +1,149 @@
+//! What all requests share: settings, store, node, directory, counters.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use fermata_node::{NodeHandle, NodeStopped};
+use fermata_sfu::io::{Command, Reply};
+use fermata_store::{AppWithKeys, Store, StoreStats};
+use fermata_types::{Now, SdkAppId};
+use tokio::sync::Mutex;
+
+use crate::config::Settings;
+use crate::directory::{Directory, verdict};
+use crate::limits::{PROBE_REUSED, PROBE_TIME_MAX};
+use crate::metrics::Metrics;
+use crate::v1::error::ApiError;
+
+/// The server, shared by all requests.
+pub type Shared = Arc<Server>;
+
+/// Reads the store's counters; the trait has none.
+pub type ReadStoreStats = Box<dyn Fn() -> StoreStats + Send + Sync>;
+
+/// What all requests share.
+pub struct Server {
+    /// Configuration.
+    pub settings: Settings,
+    /// Data folder.
+    pub data_dir: PathBuf,
+    /// Durable facts.
+    pub store: Arc<dyn Store>,
+    /// Its counters.
+    pub store_stats: ReadStoreStats,
+    /// The media node.
+    pub node: NodeHandle,
+    /// Applications and operator tokens in memory.
+    pub directory: Directory,
+    /// Our own counters.
+    pub metrics: Metrics,
+    /// Set once, when the server begins to stop.
+    stopping: AtomicBool,
+    /// Answer of the last store probe.
+    probe: Mutex<Option<(Instant, bool)>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Puts the parts together.
+    pub fn new(
+        settings: Settings,
+        data_dir: PathBuf,
+        store: Arc<dyn Store>,
+        store_stats: ReadStoreStats,
+        node: NodeHandle,
+        directory: Directory,
+    ) -> Self {
+        Self {
+            settings,
+            data_dir,
+            store,
+            store_stats,
+            node,
+            directory,
+            metrics: Metrics::default(),
+            stopping: AtomicBool::new(false),
+            probe: Mutex::new(None),
+        }
+    }
+
+    /// From now on newcomers are refused.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Is the server stopping?
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Tells every application's verdict to the node; once, before serving.
+    ///
+    /// # Errors
+    /// [`NodeStopped`].
+    pub async fn tell_verdicts(&self) -> Result<(), NodeStopped> {
+        for app in self.directory.apps() {
+            self.node.set_verdict(app.app.sdk_app_id, verdict(&app.app)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a committed change of an application into the directory and to the node. When it returns,
+    /// the change is in force. Call it with [`Directory::changing`] held since before the commit.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the record cannot be read again or the node has stopped. The change stays committed.
+    pub async fn apply(&self, id: SdkAppId) -> Result<Arc<AppWithKeys>, ApiError> {
+        let app = self.store.app_with_keys(id).await?;
+        let told = verdict(&app.app);
+        self.directory.put_app(&app);
+        self.node.set_verdict(id, told).await.map_err(|_| ApiError::Unavailable)?;
+        self.directory.app(id).ok_or(ApiError::Internal)
+    }
+
+    /// Asks something of the live rooms.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`] if the node has stopped or is overloaded.
+    pub async fn command(&self, command: Command) -> Result<Reply, ApiError> {
+        self.node.command(command).await.map_err(|_| ApiError::Unavailable)
+    }
+
+    /// Makes something random.
+    pub fn fresh<T>(&self, make: impl FnOnce(&mut rand::rngs::ThreadRng) -> T) -> T {
+        make(&mut rand::rng())
+    }
+
+    /// Can the store be written? The answer is reused for a moment, so that nobody can keep the disk busy
+    /// by asking.
+    pub async fn store_writable(&self) -> bool {
+        let mut probe = self.probe.lock().await;
+        let now = Now::read();
+        if let Some((at, writable)) = *probe
+            && now.instant.saturating_duration_since(at) < PROBE_REUSED
+        {
+            return writable;
+        }
+        let asked = tokio::time::timeout(PROBE_TIME_MAX, self.store.probe(now.wall)).await;
+        let writable = match asked {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "The store cannot be written.");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("The store does not answer.");
+                false
+            }
+        };
+        *probe = Some((Now::read().instant, writable));
+        writable
+    }
+}

@@ -1,0 +1,194 @@
+//! Errors of the operator API: the one map from what went wrong to status and code.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fermata_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::secret::NoRandomness;
+
+/// Why a request of the operator API was not carried out. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// No token, or one that is not in force.
+    #[error("This needs an operator token that is in force, sent as bearer token.")]
+    Unauthorized,
+    /// A parameter of the path, the query or the body is malformed, unknown or out of range.
+    #[error("{0}")]
+    Invalid(String),
+    /// The body is larger than allowed.
+    #[error("The body is larger than {} bytes.", crate::limits::HTTP_BODY_BYTES_MAX)]
+    TooLarge,
+    /// The body is not declared as JSON.
+    #[error("The body must be JSON, with content type application/json.")]
+    NotJson,
+    /// There is no such thing, or no such path.
+    #[error("There is no {0}.")]
+    NotFound(String),
+    /// The path does not take this method.
+    #[error("This path does not take this method.")]
+    MethodNotAllowed,
+    /// It exists already, or another thing has the name.
+    #[error("{0}")]
+    Exists(String),
+    /// A named limit is reached.
+    #[error("{0}")]
+    Limit(String),
+    /// The disk is full or read-only.
+    #[error("The store cannot be written now: the disk is full or read-only.")]
+    NotWritable,
+    /// Too much is waiting, or the server is stopping.
+    #[error("The server cannot do this now; try again later.")]
+    Unavailable,
+    /// Something failed inside; the log says what.
+    #[error("The server failed inside; its log says why.")]
+    Internal,
+}
+
+/// (code, status, meaning) of every error, for the page of the guide.
+pub const CODES: &[(&str, u16, &str)] = &[
+    ("unauthorized", 401, "No operator token, or one that is not in force."),
+    (
+        "invalid",
+        400,
+        "A parameter of the path, the query or the body is malformed, unknown or out of range; the message names it.",
+    ),
+    ("too_large", 413, "The body is larger than allowed."),
+    ("not_json", 415, "The body is not declared as JSON."),
+    ("not_found", 404, "There is no such thing, or no such path."),
+    ("method_not_allowed", 405, "The path does not take this method."),
+    ("exists", 409, "It exists already, or another thing has the name."),
+    ("limit", 409, "A named limit is reached; the message names it."),
+    ("not_writable", 503, "The disk is full or read-only; reading goes on."),
+    ("unavailable", 503, "Too much is waiting, or the server is stopping; try again later."),
+    ("internal", 500, "Something failed inside; the log says what."),
+];
+
+impl ApiError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Invalid(_) => "invalid",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Exists(_) => "exists",
+            Self::Limit(_) => "limit",
+            Self::NotWritable => "not_writable",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Status of the code.
+    pub fn status(&self) -> StatusCode {
+        let row = CODES.iter().find(|(code, ..)| *code == self.code());
+        row.and_then(|(_, status, _)| StatusCode::from_u16(*status).ok())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what, id } => Self::NotFound(format!("{what} {id}")),
+            StoreError::Exists { what, id } => {
+                Self::Exists(format!("There is a {what} {id} already."))
+            }
+            StoreError::Invalid { field, problem } => Self::Invalid(format!("{field}: {problem}")),
+            StoreError::NotWritable(problem) => {
+                tracing::error!(%problem, "The store cannot be written.");
+                Self::NotWritable
+            }
+            StoreError::Busy { .. } | StoreError::Closed => Self::Unavailable,
+            other => {
+                tracing::error!(error = %other, "The store failed.");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<NoRandomness> for ApiError {
+    fn from(error: NoRandomness) -> Self {
+        tracing::error!(%error, "No secret could be made.");
+        Self::Internal
+    }
+}
+
+/// Body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people; may change.
+    pub message: String,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body =
+            ErrorBody { error: ErrorDetail { code: self.code(), message: self.to_string() } };
+        let mut response = (self.status(), Json(body)).into_response();
+        if matches!(self, Self::Unauthorized) {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_row_and_every_row_its_error() {
+        let errors = [
+            ApiError::Unauthorized,
+            ApiError::Invalid(String::new()),
+            ApiError::TooLarge,
+            ApiError::NotJson,
+            ApiError::NotFound(String::new()),
+            ApiError::MethodNotAllowed,
+            ApiError::Exists(String::new()),
+            ApiError::Limit(String::new()),
+            ApiError::NotWritable,
+            ApiError::Unavailable,
+            ApiError::Internal,
+        ];
+        assert_eq!(errors.len(), CODES.len());
+        for (error, (code, status, _)) in errors.iter().zip(CODES) {
+            assert_eq!((error.code(), error.status().as_u16()), (*code, *status));
+        }
+    }
+
+    #[test]
+    fn store_errors_map() {
+        let rows = [
+            (StoreError::NotFound { what: "application", id: "7".into() }, "not_found"),
+            (StoreError::Exists { what: "API key", id: "k".into() }, "exists"),
+            (StoreError::Invalid { field: "name", problem: "it is empty".into() }, "invalid"),
+            (StoreError::NotWritable("full".into()), "not_writable"),
+            (StoreError::Busy { waiting: 1 }, "unavailable"),
+            (StoreError::Closed, "unavailable"),
+            (StoreError::Backend("x".into()), "internal"),
+        ];
+        for (error, code) in rows {
+            assert_eq!(ApiError::from(error).code(), code);
+        }
+    }
+}

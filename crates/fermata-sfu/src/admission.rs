@@ -1,0 +1,147 @@
+//! Who may enter: the one place that decides, as one pure function.
+//!
+//! What it is not: it reads no token (that was done) and changes nothing. The standing policy
+//! will speak here through [`Verdict::refused`].
+
+use fermata_types::{Reason, Refusal, Role, RoomName, Scene};
+use jiff::Timestamp;
+
+use crate::Limits;
+use crate::io::{Join, Verdict};
+use crate::limits::{ATTRIBUTES_LEN_MAX, IDENTITY_LEN_MAX, METADATA_LEN_MAX, NAME_LEN_MAX};
+
+/// What there is already, as admission needs it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts {
+    /// The room, if it lives.
+    pub room: Option<RoomFacts>,
+    /// Rooms of this shard.
+    pub rooms: usize,
+    /// Participants of this shard.
+    pub participants: usize,
+    /// When this identity was last removed from this room.
+    pub removed_at: Option<Timestamp>,
+    /// The server is stopping.
+    pub stopping: bool,
+}
+
+/// The room that is to be entered.
+#[derive(Debug, Clone, Copy)]
+pub struct RoomFacts {
+    /// Its scene.
+    pub scene: Scene,
+    /// Users in it, without an earlier stay of the same identity.
+    pub others: usize,
+    /// Most users, by its own options; 0 = the scene's rule.
+    pub participants_max: u32,
+    /// An earlier stay of the same identity is in it and would be replaced.
+    pub replaces: bool,
+}
+
+/// What an admitted user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Scene of the room, existing or new.
+    pub scene: Scene,
+    /// Role; in scene `call` everybody is an anchor.
+    pub role: Role,
+}
+
+/// Decides on a join. The first rule that fails names the reason; an application's refusals come all at once.
+///
+/// # Errors
+/// The [`Refusal`] to show to the client.
+pub fn admit(
+    join: &Join,
+    verdict: Option<&Verdict>,
+    facts: &Facts,
+    limits: &Limits,
+) -> Result<Admission, Refusal> {
+    if facts.stopping {
+        return Err(Reason::Unavailable.into());
+    }
+    let verdict = verdict.ok_or(Reason::KeyUnknown)?;
+    check_texts(join)?;
+    if let Some(refusal) = Refusal::from_reasons(verdict.refused.clone()) {
+        return Err(refusal);
+    }
+    check_revocation(join, facts)?;
+    let scene = match facts.room {
+        Some(room) => room.scene,
+        None => join.room_options.scene.unwrap_or(verdict.default_scene),
+    };
+    check_room(join, scene, facts, limits)?;
+    let role = if scene == Scene::Call { Role::Anchor } else { join.role };
+    Ok(Admission { scene, role })
+}
+
+/// Sizes of what the user brings along.
+fn check_texts(join: &Join) -> Result<(), Refusal> {
+    let detail = |reason, what: &str, len: usize| {
+        Err(Refusal::with_detail(reason, format!("{what} has {len} bytes")))
+    };
+    if join.identity.is_empty() {
+        return Err(Reason::IdentityMissing.into());
+    }
+    if join.identity.len() > IDENTITY_LEN_MAX {
+        return detail(Reason::IdentityTooLong, "it", join.identity.len());
+    }
+    if let RoomName::Text(name) = &join.room
+        && (name.is_empty() || name.len() > RoomName::LEN_MAX)
+    {
+        return detail(Reason::RoomNameInvalid, "it", name.len());
+    }
+    if join.name.len() > NAME_LEN_MAX {
+        return detail(Reason::AttributesTooLarge, "the name", join.name.len());
+    }
+    if join.metadata.len() > METADATA_LEN_MAX {
+        return detail(Reason::AttributesTooLarge, "the metadata", join.metadata.len());
+    }
+    if join.room_options.metadata.len() > METADATA_LEN_MAX {
+        let len = join.room_options.metadata.len();
+        return detail(Reason::AttributesTooLarge, "the room's metadata", len);
+    }
+    let attributes: usize = join.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if attributes > ATTRIBUTES_LEN_MAX {
+        return detail(Reason::AttributesTooLarge, "the attributes", attributes);
+    }
+    Ok(())
+}
+
+/// A token from before a removal (same second included) does not help.
+fn check_revocation(join: &Join, facts: &Facts) -> Result<(), Refusal> {
+    match facts.removed_at {
+        Some(removed_at) if join.issued_at <= removed_at.as_second() => Err(Reason::Revoked.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Existence and places.
+fn check_room(join: &Join, scene: Scene, facts: &Facts, limits: &Limits) -> Result<(), Refusal> {
+    let replaces = facts.room.is_some_and(|room| room.replaces);
+    if facts.participants >= limits.participants_max && !replaces {
+        return Err(Reason::NodeFull.into());
+    }
+    let Some(room) = facts.room else {
+        if !join.may_create {
+            return Err(Reason::RoomMissing.into());
+        }
+        if facts.rooms >= limits.rooms_max {
+            return Err(Reason::NodeFull.into());
+        }
+        return Ok(());
+    };
+    let scene_max = match scene {
+        Scene::Call => limits.call_users_max,
+        Scene::Live => limits.live_users_max,
+    };
+    let own_max = match room.participants_max {
+        0 => usize::MAX,
+        max => usize::try_from(max).unwrap_or(usize::MAX),
+    };
+    let max = scene_max.min(own_max);
+    if room.others >= max {
+        return Err(Refusal::with_detail(Reason::RoomFull, format!("it may have {max}")));
+    }
+    Ok(())
+}

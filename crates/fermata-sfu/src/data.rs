@@ -1,0 +1,372 @@
+//! Data messages: who may send what to whom, and queues towards receivers.
+//!
+//! Payloads are passed on as they are, encrypted ones too. Messages of one sender stay in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fermata_transport::{Channel, SendError};
+use livekit_protocol as lk;
+use lk::data_packet::Value;
+use prost::Message as _;
+
+use crate::context::Context;
+use crate::io::RoomPermission;
+use crate::key::{LinkId, ParticipantId, Side};
+use crate::limits::{
+    DATA_BACKLOG_BYTES_MAX, DATA_BACKLOG_MESSAGES_MAX, DATA_DESTINATIONS_MAX, DATA_LEN_MAX,
+    REPLAY_AGE_MAX, REPLAY_BYTES_MAX,
+};
+use crate::participant::Participant;
+use crate::sfu::Sfu;
+
+/// A message for one receiver, encoded once for all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    channel: Channel,
+    binary: bool,
+    data: Arc<[u8]>,
+    /// Sender's sid and sequence, of reliable messages that have one.
+    origin: Option<(Arc<str>, u32)>,
+}
+
+/// What a participant sent last, and what waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct DataState {
+    /// Highest sequence of its reliable messages.
+    pub(crate) last_sequence: u32,
+    backlog: VecDeque<Message>,
+    backlog_bytes: usize,
+    /// What it was sent lately on the reliable channel.
+    sent: VecDeque<(Instant, Message)>,
+    sent_bytes: usize,
+}
+
+/// Why a message is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The sender may not.
+    NotAllowed,
+    /// It came before, or out of order on the ordered channel.
+    Duplicate,
+    /// It has no content, or none that clients may send.
+    Malformed,
+}
+
+/// Who receives a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Audience {
+    /// Identities and sids; empty means everybody else.
+    destinations: Vec<String>,
+    /// Only those who may receive metrics.
+    metrics: bool,
+}
+
+impl Audience {
+    fn includes(&self, receiver: &Participant) -> bool {
+        let named = |name: &String| *name == receiver.identity || *name == receiver.sid.as_str();
+        (self.destinations.is_empty() || self.destinations.iter().any(named))
+            && (!self.metrics || receiver.permission.can_subscribe_metrics)
+    }
+}
+
+/// Checks a message and puts the sender's name on it.
+#[expect(deprecated, reason = "older clients read names and destinations inside the user packet")]
+pub(crate) fn stamp(
+    packet: &mut lk::DataPacket,
+    channel: Channel,
+    sender: (&str, &str),
+    permission: &RoomPermission,
+    last_sequence: &mut u32,
+) -> Result<Audience, Refused> {
+    let (identity, sid) = sender;
+    if !permission.can_publish_data {
+        return Err(Refused::NotAllowed);
+    }
+    let reliable = channel == Channel::Reliable;
+    if reliable && packet.sequence > 0 {
+        if packet.sequence <= *last_sequence {
+            return Err(Refused::Duplicate);
+        }
+        *last_sequence = packet.sequence;
+    }
+    let Some(value) = packet.value.as_mut() else { return Err(Refused::Malformed) };
+    // An agent may speak for somebody else where speech turns into text.
+    let mut speaks_for_others = false;
+    let mut metrics = false;
+    match value {
+        // Only servers tell who speaks.
+        Value::Speaker(_) => return Err(Refused::Malformed),
+        Value::Transcription(_) if !permission.agent => return Err(Refused::NotAllowed),
+        Value::Transcription(_)
+        | Value::StreamHeader(_)
+        | Value::StreamChunk(_)
+        | Value::StreamTrailer(_) => speaks_for_others = permission.agent,
+        Value::Metrics(_) => metrics = true,
+        _ => {}
+    }
+    packet.kind = match channel {
+        Channel::Reliable => lk::data_packet::Kind::Reliable.into(),
+        Channel::Lossy | Channel::DataTrack => lk::data_packet::Kind::Lossy.into(),
+    };
+    // Nobody is told of hidden participants.
+    let (identity, sid) = if permission.hidden { ("", "") } else { (identity, sid) };
+    if !speaks_for_others || packet.participant_identity.is_empty() {
+        identity.clone_into(&mut packet.participant_identity);
+        sid.clone_into(&mut packet.participant_sid);
+    }
+    let mut destinations = packet.destination_identities.clone();
+    if let Value::User(user) = value {
+        identity.clone_into(&mut user.participant_identity);
+        sid.clone_into(&mut user.participant_sid);
+        if destinations.is_empty() {
+            destinations.clone_from(&user.destination_identities);
+            packet.destination_identities.clone_from(&user.destination_identities);
+            destinations.extend(user.destination_sids.iter().cloned());
+        } else {
+            user.destination_identities.clone_from(&destinations);
+        }
+    }
+    destinations.truncate(DATA_DESTINATIONS_MAX);
+    Ok(Audience { destinations, metrics })
+}
+
+impl Sfu {
+    /// A client sent a message.
+    pub(crate) fn on_data(&mut self, link: LinkId, channel: Channel, binary: bool, data: &[u8]) {
+        // With two connections clients send on the one they offered.
+        if link.side != Side::Up {
+            return;
+        }
+        let Self { participants, rooms, context, .. } = self;
+        context.stats.data_in += 1;
+        if channel == Channel::DataTrack {
+            context.stats.data_track_dropped += 1;
+            return;
+        }
+        let Some(sender) = participants.get_mut(&link.participant) else { return };
+        let packet = Some(data).filter(|data| data.len() <= DATA_LEN_MAX);
+        let Some(Ok(mut packet)) = packet.map(lk::DataPacket::decode) else {
+            context.stats.malformed_data += 1;
+            return;
+        };
+        let names = (sender.identity.as_str(), sender.sid.as_str());
+        let last_sequence = &mut sender.data.last_sequence;
+        let stamped = stamp(&mut packet, channel, names, &sender.permission, last_sequence);
+        let audience = match stamped {
+            Ok(audience) => audience,
+            Err(refused) => {
+                match refused {
+                    Refused::NotAllowed => context.stats.data_refused += 1,
+                    Refused::Duplicate => context.stats.data_duplicate += 1,
+                    Refused::Malformed => context.stats.malformed_data += 1,
+                }
+                return;
+            }
+        };
+        let reliable = channel == Channel::Reliable;
+        let origin = (reliable && packet.sequence > 0)
+            .then(|| (Arc::from(sender.sid.as_str()), packet.sequence));
+        let message = Message { channel, binary, data: packet.encode_to_vec().into(), origin };
+        let Some(room) = rooms.get(&sender.room) else { return };
+        for member in room.members.values().filter(|member| **member != link.participant) {
+            let Some(receiver) = participants.get_mut(member) else { continue };
+            if audience.includes(receiver) {
+                give(receiver, message.clone(), context);
+            }
+        }
+    }
+
+    /// Sends what waited for a receiver, as far as its channels take it.
+    pub(crate) fn flush_data(&mut self, id: ParticipantId) {
+        let Self { participants, context, .. } = self;
+        if let Some(participant) = participants.get_mut(&id) {
+            flush(participant, context);
+        }
+    }
+
+    /// Sends again what a resumed client says it has not got.
+    pub(crate) fn replay_data(
+        &mut self,
+        id: ParticipantId,
+        states: &[lk::DataChannelReceiveState],
+    ) {
+        let Self { participants, context, .. } = self;
+        let Some(participant) = participants.get_mut(&id) else { return };
+        forget_sent(&mut participant.data, context.now.instant);
+        let has = |origin: &str| {
+            let state = states.iter().find(|state| state.publisher_sid == origin);
+            state.map_or(0, |state| state.last_seq)
+        };
+        let missing: Vec<Message> = participant
+            .data
+            .sent
+            .iter()
+            .map(|(_, message)| message)
+            .filter(|message| message.origin.as_ref().is_some_and(|(sid, seq)| *seq > has(sid)))
+            .cloned()
+            .collect();
+        for message in missing {
+            push(participant, Message { origin: None, ..message }, context);
+        }
+        flush(participant, context);
+    }
+}
+
+impl DataState {
+    /// Nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.backlog.is_empty()
+    }
+}
+
+/// Hands a message to one receiver, behind what waits for it already.
+fn give(receiver: &mut Participant, message: Message, context: &mut Context) {
+    if message.origin.is_some() {
+        let data = &mut receiver.data;
+        data.sent_bytes += message.data.len();
+        data.sent.push_back((context.now.instant, message.clone()));
+        forget_sent(data, context.now.instant);
+    }
+    push(receiver, message, context);
+    flush(receiver, context);
+}
+
+/// Queues a message, or drops it if too much waits already.
+fn push(receiver: &mut Participant, message: Message, context: &mut Context) {
+    let data = &mut receiver.data;
+    let bytes = data.backlog_bytes + message.data.len();
+    if data.backlog.len() >= DATA_BACKLOG_MESSAGES_MAX || bytes > DATA_BACKLOG_BYTES_MAX {
+        context.stats.data_dropped_full += 1;
+        return;
+    }
+    data.backlog_bytes = bytes;
+    data.backlog.push_back(message);
+}
+
+/// Sends from the front of the queue. What its channel does not take now stays, unless it is lossy
+/// and the channel is full.
+fn flush(receiver: &mut Participant, context: &mut Context) {
+    let side = receiver.out_side();
+    let Participant { data, up, down, .. } = receiver;
+    let link = if side == Side::Up { up.as_mut() } else { down.as_mut() };
+    let Some(link) = link else { return };
+    while let Some(message) = data.backlog.front() {
+        if !link.transport().channel_open(message.channel) {
+            return;
+        }
+        let (channel, binary) = (message.channel, message.binary);
+        let bytes = Arc::clone(&message.data);
+        match link.with(context, |t| t.send_data(channel, binary, &bytes)) {
+            Some(Ok(())) => context.stats.data_out += 1,
+            Some(Err(SendError::Full | SendError::NotOpen)) if channel == Channel::Reliable => {
+                return;
+            }
+            Some(Err(_)) => context.stats.data_dropped_full += 1,
+            None => return,
+        }
+        data.backlog_bytes = data.backlog_bytes.saturating_sub(bytes.len());
+        data.backlog.pop_front();
+    }
+}
+
+/// Forgets what is too old or too much to be sent again.
+fn forget_sent(data: &mut DataState, now: Instant) {
+    while let Some((at, message)) = data.sent.front() {
+        let old = now.saturating_duration_since(*at) > REPLAY_AGE_MAX;
+        if !old && data.sent_bytes <= REPLAY_BYTES_MAX {
+            return;
+        }
+        data.sent_bytes = data.sent_bytes.saturating_sub(message.data.len());
+        data.sent.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permission() -> RoomPermission {
+        RoomPermission {
+            can_subscribe: true,
+            can_publish: true,
+            can_publish_data: true,
+            can_publish_sources: Vec::new(),
+            can_update_metadata: false,
+            hidden: false,
+            recorder: false,
+            agent: false,
+            can_subscribe_metrics: false,
+        }
+    }
+
+    fn user() -> lk::DataPacket {
+        lk::DataPacket {
+            value: Some(Value::User(lk::UserPacket { payload: vec![1], ..Default::default() })),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_senders_name_is_put_on_and_destinations_are_mirrored() {
+        let mut packet = user();
+        packet.participant_identity = "somebody else".to_owned();
+        packet.destination_identities = vec!["bob".to_owned()];
+        let audience =
+            stamp(&mut packet, Channel::Reliable, ("ann", "PA_a"), &permission(), &mut 0).unwrap();
+        assert_eq!(audience.destinations, ["bob"]);
+        assert_eq!(packet.participant_identity, "ann");
+        #[expect(deprecated, reason = "that is the point")]
+        let Some(Value::User(user)) = packet.value.map(|mut v| {
+            if let Value::User(u) = &mut v {
+                assert_eq!(u.participant_sid, "PA_a");
+                assert_eq!(u.destination_identities, ["bob"]);
+            }
+            v
+        }) else {
+            panic!("still a user packet");
+        };
+        assert_eq!(user.payload, [1]);
+    }
+
+    #[test]
+    fn sequences_rise_on_the_reliable_channel_only() {
+        let mut last = 0;
+        let mut send = |channel, sequence| {
+            let mut packet = user();
+            packet.sequence = sequence;
+            stamp(&mut packet, channel, ("ann", "PA_a"), &permission(), &mut last).map(|_| ())
+        };
+        assert_eq!(send(Channel::Reliable, 1), Ok(()));
+        assert_eq!(send(Channel::Reliable, 1), Err(Refused::Duplicate));
+        assert_eq!(send(Channel::Reliable, 5), Ok(()));
+        assert_eq!(send(Channel::Reliable, 4), Err(Refused::Duplicate));
+        assert_eq!(send(Channel::Reliable, 0), Ok(()));
+        assert_eq!(send(Channel::Lossy, 2), Ok(()));
+    }
+
+    #[test]
+    fn kinds_are_for_those_who_may() {
+        let transcription = || lk::DataPacket {
+            value: Some(Value::Transcription(lk::Transcription::default())),
+            participant_identity: "bob".to_owned(),
+            ..Default::default()
+        };
+        let agent = RoomPermission { agent: true, ..permission() };
+        let mute = RoomPermission { can_publish_data: false, ..permission() };
+        let stamp = |mut packet: lk::DataPacket, permission: &RoomPermission| {
+            stamp(&mut packet, Channel::Reliable, ("ann", "PA_a"), permission, &mut 0)
+                .map(|audience| (packet.participant_identity, audience.metrics))
+        };
+        assert_eq!(stamp(transcription(), &permission()), Err(Refused::NotAllowed));
+        assert_eq!(stamp(transcription(), &agent), Ok(("bob".to_owned(), false)));
+        assert_eq!(stamp(user(), &mute), Err(Refused::NotAllowed));
+        assert_eq!(stamp(lk::DataPacket::default(), &agent), Err(Refused::Malformed));
+        let metrics = lk::DataPacket {
+            value: Some(Value::Metrics(lk::MetricsBatch::default())),
+            ..Default::default()
+        };
+        assert_eq!(stamp(metrics, &permission()), Ok(("ann".to_owned(), true)));
+    }
+}

@@ -1,0 +1,239 @@
+//! From a request to enter to a participant: admission, replacement of an earlier stay, the first messages.
+
+use std::time::Duration;
+
+use fermata_transport::PeerKind;
+use fermata_types::{Refusal, Scene, StayOpened};
+use livekit_protocol as lk;
+use lk::signal_response::Message as Response;
+use rand::Rng as _;
+
+use crate::admission::{Admission, Facts, RoomFacts, admit};
+use crate::io::{Admitted, ClientSettings, ConnectionId, Join, Output, UsageFact};
+use crate::key::{LinkId, ParticipantId, RoomId, Side};
+use crate::leave::Leaving;
+use crate::limits::{
+    METER_INTERVAL, PING_INTERVAL_S, PING_TIMEOUT_S, PROTOCOL, QUALITY_INTERVAL, SERVER_VERSION,
+};
+use crate::link::Link;
+use crate::participant::{NewParticipant, Participant};
+use crate::room::{NewRoom, Room, enabled_codecs};
+use crate::sfu::Sfu;
+use crate::timer::Timer;
+
+/// Random tail that marks frames a server injects into encrypted streams, bytes.
+const SIF_TRAILER_LEN: usize = 16;
+
+impl Sfu {
+    /// Answers a join: refuses it, only says what would be, resumes, or lets in.
+    pub(crate) fn on_join(&mut self, join: Join) {
+        let connection = join.connection;
+        if !join.probe
+            && !self.stopping
+            && let Some(id) = self.resumable(&join)
+        {
+            self.resume(id, join);
+            return;
+        }
+        let admission = match self.judge(&join) {
+            Ok(admission) => admission,
+            Err(refusal) => {
+                self.context.stats.joins_refused += u64::from(!join.probe);
+                self.context.out.push_back(Output::Joined(connection, Err(refusal)));
+                return;
+            }
+        };
+        if join.probe || join.client.resume.is_some() {
+            // Nobody enters: the ids are only there because the answer has a place for them.
+            let admitted =
+                Admitted { participant: self.new_participant_sid(), room: self.new_room_sid() };
+            self.context.out.push_back(Output::Joined(connection, Ok(admitted)));
+            if !join.probe {
+                self.refuse_resume(connection);
+            }
+            return;
+        }
+        self.enter(join, admission);
+    }
+
+    /// Gathers the facts and asks admission.
+    fn judge(&self, join: &Join) -> Result<Admission, Refusal> {
+        let room = self.room_ids.get(&(join.app, join.room.clone()));
+        let room = room.and_then(|id| self.rooms.get(id)).map(|room| {
+            let replaces = room.members.contains_key(&join.identity);
+            RoomFacts {
+                scene: room.scene,
+                others: room.members.len() - usize::from(replaces),
+                participants_max: room.options.max_participants.unwrap_or(0),
+                replaces,
+            }
+        });
+        let facts = Facts {
+            room,
+            rooms: self.rooms.len(),
+            participants: self.participants.len(),
+            removed_at: self.revocations.get(join.app, &join.room, &join.identity),
+            stopping: self.stopping,
+        };
+        admit(join, self.verdicts.get(&join.app), &facts, &self.config.limits)
+    }
+
+    fn enter(&mut self, mut join: Join, admission: Admission) {
+        self.context.stats.joins_admitted += 1;
+        let room_id = self.room_for(&join, admission.scene);
+        let earlier = self.rooms.get(&room_id).and_then(|r| r.members.get(&join.identity).copied());
+        if let Some(earlier) = earlier {
+            self.close_participant(earlier, Leaving::Replaced);
+        }
+        let now = self.context.now;
+        let id = ParticipantId(self.next_id());
+        let sid = self.new_participant_sid();
+        let client = std::mem::take(&mut join.client);
+        let new = NewParticipant {
+            id,
+            sid,
+            room: room_id,
+            role: admission.role,
+            scene: admission.scene,
+            now,
+        };
+        join.client =
+            ClientSettings { publisher_offer: None, add_tracks: Vec::new(), ..client.clone() };
+        let connection = join.connection;
+        let participant = Participant::new(new, join);
+        self.take_in(participant, admission.scene, connection);
+        self.welcome(id);
+        self.greet_with_media(id, client);
+    }
+
+    /// The room of that name, made if it is not there. A room about to close stays.
+    fn room_for(&mut self, join: &Join, scene: Scene) -> RoomId {
+        let key = (join.app, join.room.clone());
+        if let Some(id) = self.room_ids.get(&key).copied() {
+            self.context.timers.disarm(Timer::RoomClose(id));
+            return id;
+        }
+        let now = self.context.now;
+        let id = RoomId(self.next_id());
+        let sid = self.new_room_sid();
+        let room = Room::new(NewRoom {
+            id,
+            sid,
+            app: join.app,
+            name: join.room.clone(),
+            scene,
+            options: join.room_options.clone(),
+            now,
+        });
+        self.rooms.insert(id, room);
+        self.room_ids.insert(key, id);
+        self.context.timers.arm(Timer::Quality(id), now.instant + QUALITY_INTERVAL);
+        id
+    }
+
+    /// Puts the participant into every map and writes down that the stay began.
+    fn take_in(&mut self, mut participant: Participant, scene: Scene, connection: ConnectionId) {
+        let now = self.context.now;
+        let id = participant.id;
+        let Some(room) = self.rooms.get_mut(&participant.room) else { return };
+        room.members.insert(participant.identity.clone(), id);
+        let admitted = Admitted { participant: participant.sid.clone(), room: room.sid.clone() };
+        self.context.out.push_back(Output::Usage(UsageFact::Opened(StayOpened {
+            stay: participant.sid.clone(),
+            app: room.app,
+            room: room.name.clone(),
+            room_sid: room.sid.clone(),
+            identity: participant.identity.clone(),
+            scene,
+            role: participant.role,
+            entered_at: now.wall,
+        })));
+        self.context.out.push_back(Output::Joined(connection, Ok(admitted)));
+        self.add_links(&mut participant);
+        self.connections.insert(connection, id);
+        self.participants.insert(id, participant);
+        let timers = &mut self.context.timers;
+        timers.arm(Timer::JoinDeadline(id), now.instant + self.config.limits.join_deadline);
+        timers.arm(Timer::Meter(id), now.instant + METER_INTERVAL);
+        self.arm_vanish(id);
+    }
+
+    /// Makes the connections that the participant's dialect has.
+    fn add_links(&mut self, participant: &mut Participant) {
+        let id = |side| LinkId { participant: participant.id, side };
+        if participant.single {
+            participant.up = Some(self.new_link(id(Side::Up), PeerKind::Single));
+        } else {
+            participant.up = Some(self.new_link(id(Side::Up), PeerKind::Publisher));
+            participant.down = Some(self.new_link(id(Side::Down), PeerKind::Subscriber));
+        }
+    }
+
+    /// A new connection that can be found.
+    pub(crate) fn new_link(&mut self, id: LinkId, kind: PeerKind) -> Link {
+        let link = Link::new(self.context.now.instant, id, kind, &self.transport);
+        self.demux.set_ufrag(id, "", link.ufrag());
+        link
+    }
+
+    /// Sends the first message and tells the others.
+    fn welcome(&mut self, id: ParticipantId) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let (connection, room_id, single) =
+            (participant.connection, participant.room, participant.single);
+        let mut sif_trailer = vec![0; SIF_TRAILER_LEN];
+        self.rng.fill_bytes(&mut sif_trailer);
+        let response = lk::JoinResponse {
+            room: self.room_info(room_id),
+            participant: self.participant_info(id),
+            other_participants: self.visible_others(id),
+            server_version: SERVER_VERSION.to_owned(),
+            subscriber_primary: !single,
+            server_region: self.config.region.clone(),
+            ping_timeout: PING_TIMEOUT_S,
+            ping_interval: PING_INTERVAL_S,
+            server_info: Some(self.server_info()),
+            sif_trailer,
+            enabled_publish_codecs: enabled_codecs(),
+            fast_publish: true,
+            ..Default::default()
+        };
+        self.context.signal(connection, Response::Join(response));
+        self.announce(id);
+        self.order_token(id);
+        self.room_numbers_changed(room_id);
+    }
+
+    /// Subscribes, offers, and takes what came along with the join.
+    fn greet_with_media(&mut self, id: ParticipantId, client: ClientSettings) {
+        self.auto_subscribe_all(id);
+        self.negotiate(id);
+        for request in client.add_tracks {
+            self.on_add_track(id, request);
+        }
+        if let Some(offer) = client.publisher_offer {
+            self.on_offer(id, &offer);
+        }
+        self.tell_active_speakers(id);
+    }
+
+    /// What clients are told about the server.
+    pub(crate) fn server_info(&self) -> lk::ServerInfo {
+        lk::ServerInfo {
+            edition: lk::server_info::Edition::Standard.into(),
+            version: SERVER_VERSION.to_owned(),
+            protocol: PROTOCOL,
+            region: self.config.region.clone(),
+            node_id: self.config.node.to_string(),
+            ..Default::default()
+        }
+    }
+
+    /// How long a vanished participant of this room is kept.
+    pub(crate) fn disconnect_timeout(&self, room: RoomId) -> Duration {
+        /// The vendor's rule, for an application whose verdict is gone.
+        const DEFAULT: Duration = Duration::from_secs(90);
+        let verdict = self.rooms.get(&room).and_then(|room| self.verdicts.get(&room.app));
+        verdict.map_or(DEFAULT, |verdict| verdict.disconnect_timeout)
+    }
+}

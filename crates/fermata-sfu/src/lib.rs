@@ -1,0 +1,51 @@
+//! Rooms, participants, tracks, forwarding and metering of one shard, without IO.
+//!
+//! One [`Sfu`] belongs to one media thread. It is driven by [`Sfu::handle_input`] and [`Sfu::poll_output`];
+//! it owns no socket, reads no clock and decides everything: who may enter ([`admission`]), what is offered,
+//! what is forwarded ([`forward`]), what is counted ([`meter`]).
+//!
+//! What it is not: it knows no HTTP, no WebSocket, no token and no store.
+//!
+//! Invariants:
+//! - a refused join changes nothing; a participant is in exactly one room, under one identity;
+//! - every stay that was opened is closed once, its windows before it;
+//! - what breaks inside one connection closes that participant and no other;
+//! - every queue and map has a bound in `limits.rs` or in [`Limits`].
+
+pub mod admission;
+mod command;
+mod config;
+mod context;
+mod data;
+mod demux;
+mod dynacast;
+pub mod forward;
+pub mod io;
+mod join;
+mod key;
+mod leave;
+mod limits;
+mod link;
+mod media;
+pub mod meter;
+mod negotiate;
+mod participant;
+mod permission;
+mod publication;
+mod publish;
+mod quality;
+mod rate;
+mod resume;
+mod revocation;
+mod room;
+mod sections;
+mod sfu;
+mod signal;
+mod stats;
+mod subscribe;
+mod timer;
+mod update;
+
+pub use config::{Limits, SfuConfig};
+pub use sfu::Sfu;
+pub use stats::SfuStats;

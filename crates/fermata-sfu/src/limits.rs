@@ -1,0 +1,86 @@
+//! Every bound of this crate that is no setting, with what happens at it.
+//! What an operator may choose is in [`crate::Limits`].
+
+use std::time::Duration;
+
+/// Longest identity, bytes. Longer: the join is refused (`identity_too_long`).
+pub(crate) const IDENTITY_LEN_MAX: usize = 256;
+/// Longest display name, bytes. Longer: refused (`attributes_too_large`, or `LIMIT_EXCEEDED` later).
+pub(crate) const NAME_LEN_MAX: usize = 256;
+/// Longest metadata of a participant or a room, bytes. Longer: refused.
+pub(crate) const METADATA_LEN_MAX: usize = 512 * 1024;
+/// Keys and values of all attributes together, bytes. Longer: refused.
+pub(crate) const ATTRIBUTES_LEN_MAX: usize = 64 * 1024;
+/// Tracks announced and not yet on an m-line, per participant. Above: `LIMIT_EXCEEDED`.
+pub(crate) const PENDING_TRACKS_MAX: usize = 20;
+/// Tracks published by one participant. Above: `LIMIT_EXCEEDED`.
+pub(crate) const TRACKS_MAX: usize = 32;
+/// Texts inside an announced track (cid, name, stream), bytes each. Longer: `INVALID_REQUEST`.
+pub(crate) const TRACK_TEXT_LEN_MAX: usize = 256;
+/// Layers of an announced track. The rest is ignored.
+pub(crate) const TRACK_LAYERS_MAX: usize = 8;
+/// Codecs of an announced track, and features. The rest is ignored.
+pub(crate) const TRACK_CODECS_MAX: usize = 4;
+/// Subscriptions of one participant. Above: not subscribed, counted.
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Track sids in one request. The rest is ignored, counted.
+pub(crate) const REQUEST_SIDS_MAX: usize = 1_000;
+/// Explicit choices (track wanted or not) remembered per participant. Above: the choice is not remembered.
+pub(crate) const CHOICES_MAX: usize = 2_000;
+/// Entries of a subscription permission. The rest is ignored, counted.
+pub(crate) const PERMISSION_ENTRIES_MAX: usize = 1_000;
+/// Longest session description, bytes. Longer: dropped, counted as malformed.
+pub(crate) const SDP_LEN_MAX: usize = 512 * 1024;
+/// Longest data message, bytes (the SDP says the same). Longer: dropped, counted as malformed.
+pub(crate) const DATA_LEN_MAX: usize = 256 * 1024;
+/// Data waiting for one receiver's channel, bytes. Above: the newest message is dropped, counted.
+pub(crate) const DATA_BACKLOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Messages waiting for one receiver's channel. Above: the newest is dropped, counted.
+pub(crate) const DATA_BACKLOG_MESSAGES_MAX: usize = 4_096;
+/// Destinations of one data message. The rest is ignored.
+pub(crate) const DATA_DESTINATIONS_MAX: usize = 1_000;
+/// Reliable messages kept per receiver for a resume, bytes. Above: the oldest is forgotten.
+pub(crate) const REPLAY_BYTES_MAX: usize = 100 * 1024;
+/// How long they are kept.
+pub(crate) const REPLAY_AGE_MAX: Duration = Duration::from_secs(2);
+/// Remote addresses remembered per connection. Above: the oldest is forgotten.
+pub(crate) const ADDRESSES_MAX: usize = 16;
+/// How long an address belongs to the connection that was last heard from it.
+pub(crate) const ADDRESS_HELD: Duration = Duration::from_secs(5);
+/// Removals remembered. Above: the oldest is forgotten (its tokens expire anyway).
+pub(crate) const REVOCATIONS_MAX: usize = 100_000;
+/// How long a removal is remembered: longer than any sensible token lives (SDK default 6 h).
+pub(crate) const REVOCATION_AGE_MAX: Duration = Duration::from_hours(24);
+/// Verdicts kept, one an application. Above: new applications are unknown, counted.
+pub(crate) const VERDICTS_MAX: usize = 1_000_000;
+/// Largest `ParticipantUpdate` message, bytes; more participants go into further messages.
+pub(crate) const UPDATE_LEN_MAX: usize = 128 * 1024;
+/// How long news of a participant who publishes nothing may wait for company.
+pub(crate) const UPDATE_DELAY: Duration = Duration::from_millis(100);
+/// Least time between two room updates that only tell numbers.
+pub(crate) const ROOM_UPDATE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a token is refreshed.
+pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
+/// An offer of ours must be answered within this; else the client is told to reconnect.
+pub(crate) const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often usage windows are reported; also the loss bound of metering at a crash.
+pub(crate) const METER_INTERVAL: Duration = Duration::from_secs(5);
+/// How often connection quality is sampled and told.
+pub(crate) const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the layers of a track are chosen anew.
+pub(crate) const SELECT_INTERVAL: Duration = Duration::from_secs(1);
+/// A layer that nobody wants is stopped at the publisher only after this.
+pub(crate) const DYNACAST_DOWN_DELAY: Duration = Duration::from_secs(5);
+/// Ping interval and timeout told to clients, seconds. A zero stops Rust clients.
+pub(crate) const PING_INTERVAL_S: i32 = 5;
+/// See [`PING_INTERVAL_S`].
+pub(crate) const PING_TIMEOUT_S: i32 = 15;
+/// Protocol version told to clients. 18 would mean pre-negotiated data channels, which are not here.
+pub(crate) const PROTOCOL: i32 = 17;
+/// Version told to clients. They read it as strict semver, and switch abilities on by it:
+/// 1.8.0 and above have RPC; this one is the level whose behaviour is implemented.
+pub(crate) const SERVER_VERSION: &str = "1.9.2";
+/// Messages a client may send at once. Above: dropped, counted.
+pub(crate) const SIGNALS_BURST: f64 = 2_000.0;
+/// Messages a client may send in the long run.
+pub(crate) const SIGNALS_PER_SECOND: f64 = 500.0;

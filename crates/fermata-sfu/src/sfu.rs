@@ -1,0 +1,247 @@
+//! The shard: takes inputs, hands them to the parts, gives outputs.
+//!
+//! The parts are `impl Sfu` blocks in files named after what they are about.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fermata_transport::TransportConfig;
+use fermata_types::{Now, ParticipantSid, RoomName, RoomSid, SdkAppId, TrackSid};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use crate::context::Context;
+use crate::demux::{Demux, stun_ufrag};
+use crate::io::{ConnectionId, Input, Output, Verdict};
+use crate::key::{LinkId, ParticipantId, RoomId, TrackId};
+use crate::limits::{DATA_LEN_MAX, VERDICTS_MAX};
+use crate::link::Link;
+use crate::participant::Participant;
+use crate::publication::Publication;
+use crate::revocation::Revocations;
+use crate::room::Room;
+use crate::timer::Timer;
+use crate::{SfuConfig, SfuStats};
+
+/// Deadline given when nothing at all is due.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Least time between two wake-ups of a connection that nothing happened on.
+const LINK_PAUSE: Duration = Duration::from_millis(1);
+
+/// Rooms and participants of one media thread.
+#[derive(Debug)]
+pub struct Sfu {
+    pub(crate) config: SfuConfig,
+    pub(crate) transport: TransportConfig,
+    pub(crate) rng: StdRng,
+    pub(crate) context: Context,
+    pub(crate) verdicts: BTreeMap<SdkAppId, Verdict>,
+    pub(crate) revocations: Revocations,
+    pub(crate) rooms: BTreeMap<RoomId, Room>,
+    pub(crate) room_ids: HashMap<(SdkAppId, RoomName), RoomId>,
+    pub(crate) participants: HashMap<ParticipantId, Participant>,
+    pub(crate) connections: HashMap<ConnectionId, ParticipantId>,
+    pub(crate) tracks: HashMap<TrackId, Publication>,
+    pub(crate) track_ids: HashMap<TrackSid, TrackId>,
+    pub(crate) demux: Demux,
+    /// Holds rewritten payloads; grows to the size of a packet once.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) stopping: bool,
+    last_id: u64,
+}
+
+impl Sfu {
+    /// An empty shard. `seed` feeds ids and trailers: fresh OS randomness, or a constant in tests.
+    pub fn new(config: SfuConfig, seed: [u8; 32], now: Now) -> Self {
+        let transport = TransportConfig {
+            candidates: config.candidates.clone(),
+            data_message_len_max: DATA_LEN_MAX,
+            ..TransportConfig::default()
+        };
+        Self {
+            config,
+            transport,
+            rng: StdRng::from_seed(seed),
+            context: Context::new(now),
+            verdicts: BTreeMap::new(),
+            revocations: Revocations::default(),
+            rooms: BTreeMap::new(),
+            room_ids: HashMap::new(),
+            participants: HashMap::new(),
+            connections: HashMap::new(),
+            tracks: HashMap::new(),
+            track_ids: HashMap::new(),
+            demux: Demux::default(),
+            scratch: Vec::new(),
+            stopping: false,
+            last_id: 0,
+        }
+    }
+
+    /// Takes one thing that happened. Then call [`Sfu::poll_output`] until [`Output::Timeout`].
+    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        self.context.now = now;
+        match input {
+            Input::Datagram { source, destination, data } => {
+                self.on_datagram(source, destination, data);
+            }
+            Input::Timeout => {}
+            Input::Join(join) => self.on_join(*join),
+            Input::Signal(connection, message) => self.on_signal(connection, *message),
+            Input::SignalClosed(connection) => self.on_signal_closed(connection),
+            Input::RefreshToken(connection, token) => self.on_fresh_token(connection, token),
+            Input::Verdict(app, verdict) => self.on_verdict(app, verdict),
+            Input::Command(request, command) => self.on_command(request, command),
+            Input::Shutdown => self.on_shutdown(),
+        }
+        self.settle();
+        while let Some(timer) = self.context.timers.pop_due(now.instant) {
+            self.on_timer(timer);
+            self.settle();
+        }
+    }
+
+    /// The next thing to do, or until when there is nothing.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.context.out.pop_front() {
+            return output;
+        }
+        let idle = self.context.now.instant + IDLE;
+        Output::Timeout(self.context.timers.next().unwrap_or(idle))
+    }
+
+    /// Counters and gauges as of now.
+    pub fn stats(&self) -> SfuStats {
+        let links = |p: &Participant| usize::from(p.up.is_some()) + usize::from(p.down.is_some());
+        let people = self.participants.values();
+        SfuStats {
+            rooms: self.rooms.len() as u64,
+            participants: self.participants.len() as u64,
+            tracks: self.tracks.len() as u64,
+            subscriptions: people.clone().map(|p| p.subscriptions.len() as u64).sum(),
+            transports: people.map(|p| links(p) as u64).sum(),
+            ..self.context.stats.clone()
+        }
+    }
+
+    /// Entries in every map of the shard that should be empty when nobody is there.
+    /// Remembered removals and verdicts are not among them. For leak tests.
+    pub fn entries(&self) -> usize {
+        self.rooms.len()
+            + self.room_ids.len()
+            + self.participants.len()
+            + self.connections.len()
+            + self.tracks.len()
+            + self.track_ids.len()
+            + self.demux.len()
+            + self.context.timers.len()
+            + self.context.events.len()
+            + self.context.out.len()
+    }
+
+    /// A number never used before in this shard.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(crate) fn new_participant_sid(&mut self) -> ParticipantSid {
+        ParticipantSid::random(&mut self.rng)
+    }
+
+    pub(crate) fn new_room_sid(&mut self) -> RoomSid {
+        RoomSid::random(&mut self.rng)
+    }
+
+    pub(crate) fn new_track_sid(&mut self) -> TrackSid {
+        TrackSid::random(&mut self.rng)
+    }
+
+    /// The connection of an id.
+    pub(crate) fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.participants.get_mut(&id.participant)?.link_mut(id.side)
+    }
+
+    /// Handles what connections reported, and what follows from that, until nothing is left.
+    fn settle(&mut self) {
+        while let Some((link, event)) = self.context.events.pop_front() {
+            self.on_link_event(link, event);
+        }
+    }
+
+    fn on_datagram(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
+        let now = self.context.now.instant;
+        self.context.stats.datagrams_in += 1;
+        self.context.stats.bytes_in += data.len() as u64;
+        let ufrag = stun_ufrag(data);
+        let found = match ufrag {
+            Some(ufrag) => self.demux.by_ufrag(ufrag),
+            None => self.demux.by_address(source, now),
+        };
+        let Some(id) = found else {
+            self.context.stats.datagrams_unknown += 1;
+            return;
+        };
+        let Self { participants, context, demux, .. } = self;
+        let Some(participant) = participants.get_mut(&id.participant) else { return };
+        let Some(link) = participant.link_mut(id.side) else { return };
+        if !link.transport().accepts(now, source, destination, data) {
+            context.stats.datagrams_unknown += 1;
+            return;
+        }
+        if ufrag.is_some() {
+            demux.learn(source, id, now);
+        }
+        let taken = link.with(context, |t| t.handle_datagram(now, source, destination, data));
+        match taken {
+            Some(Ok(())) => {
+                participant.heard_at = now;
+                participant.media_heard_at = now;
+                if !participant.data.is_idle() {
+                    self.flush_data(id.participant);
+                }
+            }
+            Some(Err(_)) => context.stats.malformed_datagrams += 1,
+            None => {}
+        }
+    }
+
+    fn on_verdict(&mut self, app: SdkAppId, verdict: Verdict) {
+        let known = self.verdicts.get(&app).map(|verdict| verdict.epoch);
+        match known {
+            Some(epoch) if verdict.epoch < epoch => {}
+            None if self.verdicts.len() >= VERDICTS_MAX => self.context.stats.limited += 1,
+            _ => {
+                self.verdicts.insert(app, verdict);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Link(id) => {
+                let now = self.context.now.instant;
+                let Self { participants, context, .. } = self;
+                let participant = participants.get_mut(&id.participant);
+                if let Some(link) = participant.and_then(|p| p.link_mut(id.side)) {
+                    link.with(context, |transport| transport.handle_timeout(now));
+                    // Should the engine ask for the same moment again, others get their turn first.
+                    context.timers.postpone(Timer::Link(id), now + LINK_PAUSE);
+                }
+            }
+            Timer::JoinDeadline(id) => self.on_join_deadline(id),
+            Timer::Vanish(id) => self.on_vanish(id),
+            Timer::Refresh(id) => self.order_token(id),
+            Timer::Meter(id) => self.on_meter(id),
+            Timer::Negotiation(id) => self.on_negotiation_timeout(id),
+            Timer::Speakers(id) => self.on_speakers(id),
+            Timer::Quality(id) => self.on_quality(id),
+            Timer::Updates(id) => self.flush_news(id),
+            Timer::RoomUpdate(id) => self.send_room_update(id),
+            Timer::RoomClose(id) => self.on_room_close(id),
+            Timer::Track(id) => self.on_track_timer(id),
+        }
+    }
+}

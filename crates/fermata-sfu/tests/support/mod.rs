@@ -1,0 +1,528 @@
+//! A shard and its clients in one thread, on a clock that only moves when told.
+//!
+//! The clients are str0m in its ordinary (not lite) role: an implementation that the shard's own
+//! connections did not write. Datagrams travel without loss and without delay.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "every test file uses its own part of this"
+)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests are here")]
+
+mod peer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use fermata_sfu::io::{
+    Admitted, ClientSettings, ConnectionId, Input, Join, Output, Reply, RequestId, Resume,
+    RoomOptions, RoomPermission, UsageFact, Verdict,
+};
+use fermata_sfu::{Sfu, SfuConfig};
+use fermata_types::{NodeId, Now, Refusal, Role, RoomName, Scene, SdkAppId};
+use livekit_protocol as lk;
+use lk::signal_request::Message as Request;
+use lk::signal_response::Message as Response;
+pub use peer::{Peer, Received};
+use prost::Message as _;
+
+pub const APP: SdkAppId = SdkAppId(1_400_000_001);
+
+/// A client: its settings, its messages, its connections.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts about a client")]
+pub struct Client {
+    pub identity: String,
+    pub connection: ConnectionId,
+    pub single: bool,
+    pub inbox: Vec<Response>,
+    pub sid: String,
+    /// The one the client offers.
+    pub up: Peer,
+    /// The one the server offers.
+    pub down: Option<Peer>,
+    pub closed: bool,
+    /// Nothing of it moves any more.
+    pub dead: bool,
+    /// Keeps offers to itself.
+    pub holds_offers: bool,
+    /// v1: track of each section.
+    pub mids: HashMap<String, String>,
+    offer_id: u32,
+    seq: HashMap<String, u64>,
+}
+
+pub struct World {
+    pub sfu: Sfu,
+    pub now: Now,
+    pub clients: Vec<Client>,
+    pub joined: HashMap<ConnectionId, Result<Admitted, Refusal>>,
+    pub usage: Vec<UsageFact>,
+    pub replies: Vec<Reply>,
+    pub orders: usize,
+    next_connection: u64,
+    next_port: u16,
+    sfu_at: Instant,
+}
+
+pub fn server() -> SocketAddr {
+    "10.0.0.1:7882".parse().unwrap()
+}
+
+pub fn room(name: &str) -> RoomName {
+    RoomName::parse(name).unwrap()
+}
+
+pub fn permission() -> RoomPermission {
+    RoomPermission {
+        can_subscribe: true,
+        can_publish: true,
+        can_publish_data: true,
+        can_publish_sources: Vec::new(),
+        can_update_metadata: false,
+        hidden: false,
+        recorder: false,
+        agent: false,
+        can_subscribe_metrics: false,
+    }
+}
+
+pub fn verdict(epoch: u64) -> Verdict {
+    Verdict {
+        epoch,
+        refused: Vec::new(),
+        default_scene: Scene::Live,
+        disconnect_timeout: Duration::from_secs(90),
+    }
+}
+
+/// A plain join of an anchor who may create the room.
+pub fn join(identity: &str) -> Join {
+    Join {
+        connection: ConnectionId(0),
+        probe: false,
+        app: APP,
+        room: room("r"),
+        identity: identity.to_owned(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: BTreeMap::new(),
+        permission: permission(),
+        role: Role::Anchor,
+        kind: 0,
+        issued_at: 0,
+        may_create: true,
+        room_options: RoomOptions::default(),
+        client: ClientSettings {
+            info: lk::ClientInfo::default(),
+            protocol: 17,
+            single_connection: false,
+            auto_subscribe: true,
+            adaptive_stream: false,
+            publisher_offer: None,
+            add_tracks: Vec::new(),
+            resume: None,
+            address: "10.0.0.9".to_owned(),
+        },
+    }
+}
+
+pub fn single(mut join: Join) -> Join {
+    join.client.single_connection = true;
+    join
+}
+
+impl World {
+    pub fn new() -> Self {
+        let now = Now::read();
+        let config = SfuConfig::new(NodeId::from_text("ND_test"), vec![server()]);
+        let mut world = Self {
+            sfu: Sfu::new(config, [7; 32], now),
+            now,
+            clients: Vec::new(),
+            joined: HashMap::new(),
+            usage: Vec::new(),
+            replies: Vec::new(),
+            orders: 0,
+            next_connection: 0,
+            next_port: 10_000,
+            sfu_at: now.instant,
+        };
+        world.input(Input::Verdict(APP, verdict(1)));
+        world
+    }
+
+    fn peer(&mut self) -> Peer {
+        self.next_port += 1;
+        Peer::new(self.now.instant, SocketAddr::from(([10, 0, 0, 2], self.next_port)))
+    }
+
+    pub fn connection(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        ConnectionId(self.next_connection)
+    }
+
+    /// Asks to enter and returns the client's index; `joined` has the answer.
+    pub fn enter(&mut self, mut join: Join) -> usize {
+        let connection = self.connection();
+        join.connection = connection;
+        let single = join.client.single_connection;
+        let mut up = self.peer();
+        up.add_channels();
+        if single {
+            up.add_places();
+            join.client.publisher_offer =
+                Some(lk::SessionDescription { id: 1, ..description("offer", up.offer().unwrap()) });
+        }
+        let down = (!single).then(|| self.peer());
+        self.clients.push(Client {
+            identity: join.identity.clone(),
+            connection,
+            single,
+            inbox: Vec::new(),
+            sid: String::new(),
+            up,
+            down,
+            closed: false,
+            dead: false,
+            holds_offers: false,
+            mids: HashMap::new(),
+            offer_id: 1,
+            seq: HashMap::new(),
+        });
+        self.input(Input::Join(Box::new(join)));
+        self.clients.len() - 1
+    }
+
+    /// Enters and waits until media is connected.
+    pub fn arrive(&mut self, join: Join) -> usize {
+        let client = self.enter(join);
+        if !self.clients[client].single {
+            self.offer(client);
+        }
+        self.run(Duration::from_secs(1));
+        assert!(self.clients[client].is_connected(), "{} connected", self.clients[client].identity);
+        client
+    }
+
+    /// The refusal of a client that was not let in.
+    pub fn refusal(&self, client: usize) -> Option<fermata_types::Reason> {
+        let joined = &self.joined[&self.clients[client].connection];
+        joined.as_ref().err().map(Refusal::reason)
+    }
+
+    /// Comes back over a new signalling connection.
+    pub fn resume(&mut self, client: usize, mut join: Join, sync: Option<lk::SyncState>) {
+        let connection = self.connection();
+        join.connection = connection;
+        join.client.resume = Some(Resume {
+            participant: self.clients[client].sid.clone(),
+            reason: 1,
+            sync_state: sync,
+        });
+        let who = &mut self.clients[client];
+        who.connection = connection;
+        who.closed = false;
+        who.inbox.clear();
+        self.input(Input::Join(Box::new(join)));
+    }
+
+    pub fn send(&mut self, client: usize, message: Request) {
+        let connection = self.clients[client].connection;
+        self.input(Input::Signal(connection, Box::new(message)));
+    }
+
+    /// Offers the connection that the client offers.
+    pub fn offer(&mut self, client: usize) {
+        let who = &mut self.clients[client];
+        let Some(sdp) = who.up.offer() else { return };
+        who.offer_id += 1;
+        let offer = lk::SessionDescription { id: who.offer_id, ..description("offer", sdp) };
+        self.send(client, Request::Offer(offer));
+    }
+
+    /// Announces and offers a track; returns its sid.
+    pub fn publish(&mut self, client: usize, kind: lk::TrackType, cid: &str) -> String {
+        self.add_track(client, kind, cid);
+        self.clients[client].up.add_track(kind, cid);
+        self.offer(client);
+        self.run(Duration::from_millis(200));
+        self.published(client, cid).unwrap()
+    }
+
+    pub fn add_track(&mut self, client: usize, kind: lk::TrackType, cid: &str) {
+        let source = match kind {
+            lk::TrackType::Audio => lk::TrackSource::Microphone,
+            _ => lk::TrackSource::Camera,
+        };
+        let request = lk::AddTrackRequest {
+            cid: cid.to_owned(),
+            r#type: kind.into(),
+            source: source.into(),
+            width: 320,
+            height: 180,
+            ..Default::default()
+        };
+        self.send(client, Request::AddTrack(request));
+    }
+
+    /// Sid of a track by the client's name for it.
+    pub fn published(&self, client: usize, cid: &str) -> Option<String> {
+        self.clients[client].inbox.iter().find_map(|message| match message {
+            Response::TrackPublished(published) if published.cid == cid => {
+                published.track.as_ref().map(|track| track.sid.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Sends media packets 20 ms apart.
+    pub fn stream(&mut self, client: usize, cid: &str, packets: usize) {
+        for _ in 0..packets {
+            let now = self.now.instant;
+            let who = &mut self.clients[client];
+            let seq = who.seq.entry(cid.to_owned()).or_insert(100);
+            *seq += 1;
+            let seq = *seq;
+            who.up.send_media(now, cid, seq);
+            self.run(Duration::from_millis(20));
+        }
+    }
+
+    pub fn send_data(&mut self, client: usize, label: &str, packet: &lk::DataPacket) {
+        self.clients[client].up.send_data(label, &packet.encode_to_vec());
+        self.run(Duration::from_millis(20));
+    }
+
+    pub fn input(&mut self, input: Input<'_>) {
+        self.sfu.handle_input(self.now, input);
+        self.drain();
+    }
+
+    pub fn command(&mut self, command: fermata_sfu::io::Command) -> Reply {
+        self.input(Input::Command(RequestId(1), command));
+        self.replies.pop().unwrap()
+    }
+
+    /// Lets time pass and everything happen that happens meanwhile.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now.instant + duration;
+        self.exchange();
+        while self.now.instant < end {
+            let clients = self.clients.iter().filter(|client| !client.dead);
+            let theirs = clients.flat_map(Client::peers).map(|peer| peer.at).min();
+            let next = theirs.unwrap_or(self.sfu_at).min(self.sfu_at).min(end);
+            let least = self.now.instant + Duration::from_micros(100);
+            self.now = self.now.plus(next.max(least) - self.now.instant);
+            let now = self.now.instant;
+            for client in self.clients.iter_mut().filter(|client| !client.dead) {
+                for peer in client.peers_mut().filter(|peer| peer.at <= now) {
+                    peer.timeout(now);
+                }
+            }
+            if self.sfu_at <= now {
+                self.sfu.handle_input(self.now, Input::Timeout);
+            }
+            self.exchange();
+        }
+    }
+
+    /// Carries datagrams and messages until nothing moves.
+    fn exchange(&mut self) {
+        loop {
+            let moved = self.drain();
+            let mut datagrams = Vec::new();
+            let mut messages = Vec::new();
+            for client in self.clients.iter_mut().filter(|client| !client.dead) {
+                for peer in client.peers_mut() {
+                    datagrams.extend(peer.outgoing());
+                }
+                messages.extend(client.react());
+            }
+            if !moved && datagrams.is_empty() && messages.is_empty() {
+                return;
+            }
+            for (source, destination, data) in datagrams {
+                self.input(Input::Datagram { source, destination, data: &data });
+            }
+            for (connection, message) in messages {
+                self.input(Input::Signal(connection, Box::new(message)));
+            }
+        }
+    }
+
+    fn drain(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.sfu.poll_output() {
+                Output::Timeout(at) => {
+                    self.sfu_at = at;
+                    return moved;
+                }
+                Output::Transmit { source, destination, data } => {
+                    let now = self.now.instant;
+                    let peers = self.clients.iter_mut().filter(|c| !c.dead);
+                    let mut peers = peers.flat_map(Client::peers_mut);
+                    if let Some(peer) = peers.find(|peer| peer.address == destination) {
+                        peer.receive(now, source, &data);
+                    }
+                }
+                Output::Signal(connection, response) => {
+                    let Some(message) = response.message else { panic!("an empty message") };
+                    if let Some(client) = self.client(connection) {
+                        client.inbox.push(message.clone());
+                        client.todo(message);
+                    }
+                }
+                Output::CloseSignal(connection) => {
+                    if let Some(client) = self.client(connection) {
+                        client.closed = true;
+                    }
+                }
+                Output::Joined(connection, result) => {
+                    self.joined.insert(connection, result);
+                }
+                Output::RefreshToken(..) => self.orders += 1,
+                Output::Usage(fact) => self.usage.push(fact),
+                Output::Reply(_, reply) => self.replies.push(reply),
+            }
+            moved = true;
+        }
+    }
+
+    fn client(&mut self, connection: ConnectionId) -> Option<&mut Client> {
+        self.clients.iter_mut().find(|client| client.connection == connection && !client.dead)
+    }
+
+    /// Seconds recorded for a stay, by SKU code.
+    pub fn seconds(&self, sid: &str) -> BTreeMap<&'static str, u32> {
+        let mut windows = BTreeMap::new();
+        for fact in &self.usage {
+            if let UsageFact::Window(window) = fact
+                && window.stay.as_str() == sid
+            {
+                let seconds = windows.entry((window.sku, window.window_start)).or_insert(0);
+                *seconds = window.seconds.max(*seconds);
+            }
+        }
+        let mut sums = BTreeMap::new();
+        for ((sku, _), seconds) in windows {
+            *sums.entry(sku.code()).or_insert(0) += seconds;
+        }
+        sums
+    }
+
+    /// How a stay ended.
+    pub fn end(&self, sid: &str) -> Option<fermata_types::StayEnd> {
+        self.usage.iter().find_map(|fact| match fact {
+            UsageFact::Closed(closed) if closed.stay.as_str() == sid => Some(closed.end),
+            _ => None,
+        })
+    }
+}
+
+impl Client {
+    pub fn is_connected(&self) -> bool {
+        self.down.as_ref().unwrap_or(&self.up).connected
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &Peer> {
+        std::iter::once(&self.up).chain(self.down.as_ref())
+    }
+
+    fn peers_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        std::iter::once(&mut self.up).chain(self.down.as_mut())
+    }
+
+    /// The connection on which it receives.
+    pub fn receiver(&self) -> &Peer {
+        self.down.as_ref().unwrap_or(&self.up)
+    }
+
+    /// Packets received of a track.
+    pub fn heard(&self, track: &str) -> Vec<&Received> {
+        let received = &self.receiver().received;
+        if self.single {
+            let mid = self.mids.iter().find(|(_, sid)| *sid == track).map(|(mid, _)| mid.as_str());
+            return received.iter().filter(|packet| Some(packet.mid.as_str()) == mid).collect();
+        }
+        received.iter().filter(|packet| packet.track == track).collect()
+    }
+
+    pub fn data(&self) -> Vec<lk::DataPacket> {
+        let data = &self.receiver().data;
+        data.iter().map(|(_, data)| lk::DataPacket::decode(&data[..]).unwrap()).collect()
+    }
+
+    /// What it was last told about somebody.
+    pub fn sees(&self, identity: &str) -> Option<lk::ParticipantInfo> {
+        let mut seen = None::<lk::ParticipantInfo>;
+        for message in &self.inbox {
+            let list = match message {
+                Response::Join(join) => {
+                    join.other_participants.iter().chain(join.participant.as_ref()).collect()
+                }
+                Response::Update(update) => update.participants.iter().collect::<Vec<_>>(),
+                _ => continue,
+            };
+            for info in list.into_iter().filter(|info| info.identity == identity) {
+                let newer =
+                    seen.as_ref().is_none_or(|s| s.sid != info.sid || s.version <= info.version);
+                assert!(newer, "versions of {identity} grow");
+                seen = Some(info.clone());
+            }
+        }
+        seen
+    }
+
+    pub fn leave_reason(&self) -> Option<(lk::DisconnectReason, i32)> {
+        self.inbox.iter().find_map(|message| match message {
+            Response::Leave(leave) => Some((leave.reason(), leave.action)),
+            _ => None,
+        })
+    }
+
+    fn todo(&mut self, message: Response) {
+        match message {
+            Response::Join(join) => self.sid = join.participant.unwrap().sid,
+            Response::Offer(offer) if !self.holds_offers => {
+                self.down.as_mut().unwrap().waiting = Some((offer.id, offer.sdp));
+            }
+            Response::Answer(answer) => {
+                self.mids = answer.mid_to_track_id;
+                self.up.accept_answer(&answer.sdp);
+            }
+            Response::MediaSectionsRequirement(need) => {
+                // This engine makes no offer without a change, so it adds a place nobody asked for.
+                let none = need.num_audios + need.num_videos == 0;
+                self.up.add_media_places(need.num_audios + u32::from(none), need.num_videos);
+                self.up.wants_offer = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn react(&mut self) -> Vec<(ConnectionId, Request)> {
+        let mut messages = Vec::new();
+        if let Some((id, sdp)) = self.down.as_mut().and_then(|down| down.waiting.take()) {
+            let answer = self.down.as_mut().unwrap().answer(&sdp);
+            let answer = lk::SessionDescription { id, ..description("answer", answer) };
+            messages.push((self.connection, Request::Answer(answer)));
+        }
+        if self.up.wants_offer && !self.up.has_pending() {
+            self.up.wants_offer = false;
+            if let Some(sdp) = self.up.offer() {
+                self.offer_id += 1;
+                let offer =
+                    lk::SessionDescription { id: self.offer_id, ..description("offer", sdp) };
+                messages.push((self.connection, Request::Offer(offer)));
+            }
+        }
+        messages
+    }
+}
+
+pub fn description(kind: &str, sdp: String) -> lk::SessionDescription {
+    lk::SessionDescription { r#type: kind.to_owned(), sdp, ..Default::default() }
+}

@@ -1,0 +1,293 @@
+//! One WebRTC connection of a test client.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use livekit_protocol as lk;
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// A packet that arrived.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub mid: String,
+    /// Track name of the section's msid.
+    pub track: String,
+    pub seq: u64,
+    pub timestamp: u32,
+    pub payload: Vec<u8>,
+}
+
+pub struct Peer {
+    pub rtc: Rtc,
+    pub address: SocketAddr,
+    pub at: Instant,
+    last: Instant,
+    pub connected: bool,
+    pub received: Vec<Received>,
+    pub data: Vec<(String, Vec<u8>)>,
+    /// An offer of the server that is to be answered.
+    pub waiting: Option<(u32, String)>,
+    pub wants_offer: bool,
+    pub keyframes_asked: usize,
+    labels: HashMap<ChannelId, String>,
+    pending: Option<SdpPendingOffer>,
+    channels: bool,
+    places: (usize, usize),
+    tracks: Vec<(String, MediaKind)>,
+    stops: Vec<Mid>,
+    mids: HashMap<String, Mid>,
+    msids: HashMap<String, String>,
+    out: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+}
+
+impl Peer {
+    pub fn new(now: Instant, address: SocketAddr) -> Self {
+        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        Self {
+            rtc,
+            address,
+            at: now,
+            last: now,
+            connected: false,
+            received: Vec::new(),
+            data: Vec::new(),
+            waiting: None,
+            wants_offer: false,
+            keyframes_asked: 0,
+            labels: HashMap::new(),
+            pending: None,
+            channels: false,
+            places: (0, 0),
+            tracks: Vec::new(),
+            stops: Vec::new(),
+            mids: HashMap::new(),
+            msids: HashMap::new(),
+            out: Vec::new(),
+        }
+    }
+
+    pub fn add_channels(&mut self) {
+        self.channels = true;
+    }
+
+    pub fn add_places(&mut self) {
+        self.places = (3, 3);
+    }
+
+    pub fn add_media_places(&mut self, audios: u32, videos: u32) {
+        self.places.0 += audios as usize;
+        self.places.1 += videos as usize;
+    }
+
+    pub fn add_track(&mut self, kind: lk::TrackType, cid: &str) {
+        let kind = if kind == lk::TrackType::Audio { MediaKind::Audio } else { MediaKind::Video };
+        self.tracks.push((cid.to_owned(), kind));
+    }
+
+    pub fn stop_track(&mut self, cid: &str) {
+        self.stops.push(self.mids[cid]);
+    }
+
+    pub fn has_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    pub fn offer(&mut self) -> Option<String> {
+        let mut api = self.rtc.sdp_api();
+        if std::mem::take(&mut self.channels) {
+            for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)]
+            {
+                let reliability = if ordered {
+                    Reliability::Reliable
+                } else {
+                    Reliability::MaxRetransmits { retransmits: 0 }
+                };
+                let label = label.to_owned();
+                api.add_channel_with_config(ChannelConfig {
+                    label,
+                    ordered,
+                    reliability,
+                    ..Default::default()
+                });
+            }
+        }
+        let (audios, videos) = std::mem::take(&mut self.places);
+        for kind in std::iter::repeat_n(MediaKind::Audio, audios)
+            .chain(std::iter::repeat_n(MediaKind::Video, videos))
+        {
+            api.add_media(kind, Direction::RecvOnly, None, None, None);
+        }
+        for (cid, kind) in self.tracks.drain(..) {
+            let stream = Some("stream".to_owned());
+            let mid = api.add_media(kind, Direction::SendOnly, stream, Some(cid.clone()), None);
+            self.mids.insert(cid, mid);
+        }
+        for mid in self.stops.drain(..) {
+            api.set_direction(mid, Direction::Inactive);
+        }
+        let changes = api.apply();
+        let sdp = changes.map(|(offer, pending)| {
+            self.pending = Some(pending);
+            offer.to_sdp_string()
+        });
+        self.pump();
+        sdp
+    }
+
+    /// An offer that restarts ICE.
+    pub fn restart(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        self.pump();
+        offer.to_sdp_string()
+    }
+
+    pub fn accept_answer(&mut self, sdp: &str) {
+        let answer = SdpAnswer::from_sdp_string(sdp).unwrap();
+        let pending = self.pending.take().expect("an offer is outstanding");
+        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        self.pump();
+    }
+
+    pub fn answer(&mut self, sdp: &str) -> String {
+        self.msids = msids(sdp);
+        let offer = SdpOffer::from_sdp_string(sdp).unwrap();
+        let answer = self.rtc.sdp_api().accept_offer(offer).unwrap();
+        self.pump();
+        // Nothing would wake it before the first check is due otherwise.
+        self.at = self.last;
+        answer.to_sdp_string()
+    }
+
+    pub fn send_data(&mut self, label: &str, data: &[u8]) {
+        let id = self.labels.iter().find(|(_, l)| *l == label).map(|(id, _)| *id);
+        let mut channel = self.rtc.channel(id.expect("the channel is open")).unwrap();
+        assert!(channel.write(true, data).unwrap());
+        self.pump();
+    }
+
+    pub fn has_channel(&self, label: &str) -> bool {
+        self.labels.values().any(|l| l == label)
+    }
+
+    /// Sends one packet of a track: Opus noise, or a whole VP8 key frame of 320 by 180.
+    pub fn send_media(&mut self, now: Instant, cid: &str, seq: u64) {
+        let mid = self.mids[cid];
+        let kind = self.rtc.media(mid).unwrap().kind();
+        let (codec, rate, payload) = match kind {
+            MediaKind::Audio => (Codec::Opus, 960, vec![0x78, 1, 2, 3]),
+            MediaKind::Video => (Codec::Vp8, 1800, vp8_keyframe(seq)),
+        };
+        let pt = self.rtc.codec_config().find(|c| c.spec().codec == codec).unwrap().pt();
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None).unwrap();
+        let timestamp = u32::try_from(seq).unwrap().wrapping_mul(rate);
+        let mut write = RtpWrite::new(pt, seq.into(), timestamp, now, payload).marker(true);
+        if kind == MediaKind::Audio {
+            write = write.ext_vals(str0m::rtp::ExtensionValues {
+                audio_level: Some(-20),
+                voice_activity: Some(true),
+                ..Default::default()
+            });
+        }
+        stream.write_rtp(write);
+        self.timeout(now);
+    }
+
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, data: &[u8]) {
+        let contents = data.try_into().unwrap();
+        let receive = Receive { proto: Protocol::Udp, source, destination: self.address, contents };
+        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        self.pump();
+    }
+
+    pub fn timeout(&mut self, now: Instant) {
+        self.last = now;
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.pump();
+    }
+
+    pub fn outgoing(&mut self) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn pump(&mut self) {
+        loop {
+            if !self.rtc.is_alive() {
+                self.connected = false;
+                self.at += std::time::Duration::from_hours(1);
+                return;
+            }
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(at) => {
+                    self.at = at;
+                    return;
+                }
+                Output::Transmit(t) => self.out.push((t.source, t.destination, t.contents.into())),
+                Output::Event(event) => self.event(event),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::ChannelOpen(id, label) => {
+                self.labels.insert(id, label);
+            }
+            Event::ChannelData(data) => {
+                self.data.push((self.labels[&data.id].clone(), data.data));
+            }
+            Event::KeyframeRequest(_) => self.keyframes_asked += 1,
+            Event::RtpPacket(packet) => {
+                let ssrc = packet.header.ssrc;
+                let stream = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid());
+                let mid = stream.expect("packets belong to sections").to_string();
+                self.received.push(Received {
+                    track: self.msids.get(&mid).cloned().unwrap_or_default(),
+                    mid,
+                    seq: *packet.seq_no,
+                    timestamp: packet.header.timestamp,
+                    payload: packet.payload.to_vec(),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Track names by section.
+fn msids(sdp: &str) -> HashMap<String, String> {
+    let sections = sdp.split("\r\nm=").skip(1);
+    let line = |section: &str, prefix| {
+        section.lines().find_map(|line| line.strip_prefix(prefix)).map(str::to_owned)
+    };
+    sections
+        .filter_map(|section| {
+            let track = line(section, "a=msid:")?.split(' ').nth(1)?.to_owned();
+            Some((line(section, "a=mid:")?, track))
+        })
+        .collect()
+}
+
+/// RFC 7741 descriptor with a 15-bit picture id, then a VP8 key frame header (RFC 6386 section 9.1).
+fn vp8_keyframe(seq: u64) -> Vec<u8> {
+    let id = u16::try_from(seq & 0x7FFF).unwrap() | 0x8000;
+    let mut payload = vec![0x90, 0x80];
+    payload.extend(id.to_be_bytes());
+    payload.extend([0x10, 0, 0, 0x9d, 0x01, 0x2a]);
+    payload.extend(320_u16.to_le_bytes());
+    payload.extend(180_u16.to_le_bytes());
+    payload.extend([0xAA; 100]);
+    payload
+}

@@ -1,0 +1,236 @@
+//! The maps of the model, and the commands that are more than one line.
+
+use std::collections::BTreeMap;
+
+use fermata_types::{
+    AccountId, NodeId, ParticipantSid, SdkAppId, Sku, StayEnd, StayOpened, TokenId, UsageBatch,
+    WINDOW_SECONDS,
+};
+use jiff::{Timestamp, civil::Date};
+
+use super::Outcome;
+use crate::limits::QUARANTINE_ROWS_MAX;
+use crate::rules::{self, exists, no_account, no_api_key, no_app};
+use crate::{
+    Account, ApiKey, ApiToken, App, AppWithKeys, DayUsage, QuarantineReason, Quarantined,
+    RoomUsage, Stay,
+};
+
+/// Everything the store knows. Sums are never kept, always recomputed.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) closed: bool,
+    pub(super) accounts: BTreeMap<AccountId, Account>,
+    pub(super) apps: BTreeMap<SdkAppId, AppWithKeys>,
+    pub(super) tokens: BTreeMap<TokenId, ApiToken>,
+    pub(super) stays: BTreeMap<ParticipantSid, (NodeId, StayOpened)>,
+    pub(super) ends: BTreeMap<ParticipantSid, (Timestamp, StayEnd)>,
+    pub(super) windows: BTreeMap<(ParticipantSid, Timestamp), BTreeMap<Sku, u32>>,
+    pub(super) watermarks: BTreeMap<NodeId, Timestamp>,
+    pub(super) quarantine: BTreeMap<(NodeId, ParticipantSid, Timestamp, QuarantineReason), u64>,
+    pub(super) settings: BTreeMap<&'static str, String>,
+}
+
+impl State {
+    pub(super) fn app(&mut self, id: SdkAppId) -> Outcome<&mut AppWithKeys> {
+        self.apps.get_mut(&id).ok_or_else(|| no_app(id))
+    }
+
+    fn key_owner(&self, key: &str) -> Option<(SdkAppId, &ApiKey)> {
+        self.apps.values().find_map(|app| {
+            let found = app.api_keys.iter().find(|old| old.key == key)?;
+            Some((app.app.sdk_app_id, found))
+        })
+    }
+
+    pub(super) fn create_app(&mut self, new: AppWithKeys) -> Outcome<App> {
+        let id = new.app.sdk_app_id;
+        if let Some(old) = self.apps.get(&id) {
+            return if *old == new { Ok(new.app) } else { Err(exists("application", &id)) };
+        }
+        let account = &new.app.account;
+        if !self.accounts.contains_key(account) {
+            return Err(no_account(account));
+        }
+        rules::room_for_app(self.apps.values().filter(|old| old.app.account == *account).count())?;
+        if let Some(key) = new.api_keys.iter().find(|key| self.key_owner(&key.key).is_some()) {
+            return Err(exists("API key", &key.key));
+        }
+        let app = new.app.clone();
+        self.apps.insert(id, new);
+        Ok(app)
+    }
+
+    pub(super) fn add_api_key(&mut self, id: SdkAppId, key: ApiKey) -> Outcome<App> {
+        let app = self.app(id)?.app.clone();
+        match self.key_owner(&key.key) {
+            Some((owner, old)) if owner == id && *old == key => return Ok(app),
+            Some(_) => return Err(exists("API key", &key.key)),
+            None => {}
+        }
+        let app = self.app(id)?;
+        rules::room_for_key(app.api_keys.len())?;
+        app.api_keys.push(key);
+        app.api_keys.sort_by(|a, b| rules::key_order(a).cmp(&rules::key_order(b)));
+        app.app.epoch += 1;
+        Ok(app.app.clone())
+    }
+
+    pub(super) fn remove_api_key(&mut self, id: SdkAppId, key: &str) -> Outcome<App> {
+        let app = self.app(id)?;
+        let at = app.api_keys.iter().position(|old| old.key == key);
+        let at = at.ok_or_else(|| no_api_key(key))?;
+        rules::key_can_go(app.api_keys.len())?;
+        app.api_keys.remove(at);
+        app.app.epoch += 1;
+        Ok(app.app.clone())
+    }
+
+    pub(super) fn create_token(&mut self, new: ApiToken) -> Outcome<ApiToken> {
+        if let Some(old) = self.tokens.get(&new.id) {
+            let same = rules::same_token(old, &new);
+            return if same { Ok(old.clone()) } else { Err(exists("API token", &new.id)) };
+        }
+        if self.tokens.values().any(|old| old.hash == new.hash) {
+            return Err(exists("API token", &new.id));
+        }
+        rules::room_for_token(self.tokens.len())?;
+        self.tokens.insert(new.id.clone(), new.clone());
+        Ok(new)
+    }
+
+    pub(super) fn intake(&mut self, batch: UsageBatch) -> Outcome<()> {
+        let batch = crate::intake::sift(batch)?;
+        for row in batch.rejected {
+            self.accuse(row);
+        }
+        for opened in batch.opened {
+            self.open(&batch.node, opened);
+        }
+        for window in batch.windows {
+            let (stay, at) = (window.stay, window.window_start);
+            let group = self.windows.entry((stay.clone(), at)).or_default();
+            let merged = group.entry(window.sku).or_default();
+            *merged = window.seconds.max(*merged);
+            let total: u32 = group.values().sum();
+            if total > WINDOW_SECONDS {
+                let reason = QuarantineReason::WindowOverfull;
+                let (node, seconds) = (batch.node.clone(), total.into());
+                self.accuse(Quarantined { node, stay, at, reason, seconds });
+            }
+        }
+        for closed in batch.closed {
+            let new = (closed.ended_at, closed.end);
+            let end = self.ends.entry(closed.stay).or_insert(new);
+            *end = rules::end_that_holds(*end, new);
+        }
+        let watermark = self.watermarks.entry(batch.node).or_insert(batch.watermark);
+        *watermark = batch.watermark.max(*watermark);
+        Ok(())
+    }
+
+    fn open(&mut self, node: &NodeId, opened: StayOpened) {
+        let reason = match self.stays.get(&opened.stay) {
+            Some((by, old)) if by == node && *old == opened => return,
+            Some(_) => QuarantineReason::OpeningContradicts,
+            None if self.apps.contains_key(&opened.app) => {
+                self.stays.insert(opened.stay.clone(), (node.clone(), opened));
+                return;
+            }
+            None => QuarantineReason::AppUnknown,
+        };
+        let (stay, at) = (opened.stay, opened.entered_at);
+        self.accuse(Quarantined { node: node.clone(), stay, at, reason, seconds: 0 });
+    }
+
+    fn accuse(&mut self, row: Quarantined) {
+        let key = (row.node, row.stay, row.at, row.reason);
+        if let Some(seconds) = self.quarantine.get_mut(&key) {
+            *seconds = row.seconds.max(*seconds);
+        } else if (self.quarantine.len() as u64) < QUARANTINE_ROWS_MAX {
+            self.quarantine.insert(key, row.seconds);
+        }
+    }
+
+    pub(super) fn close_lost(&mut self, node: &NodeId) -> u64 {
+        let Some(watermark) = self.watermarks.get(node).copied() else { return 0 };
+        let mut lost = 0;
+        for (stay, (by, opened)) in &self.stays {
+            if by == node && !self.ends.contains_key(stay) {
+                let at = opened.entered_at.max(watermark);
+                self.ends.insert(stay.clone(), (at, StayEnd::Lost));
+                lost += 1;
+            }
+        }
+        lost
+    }
+
+    /// Every window that counts: those of groups that are not overfull.
+    fn counted(&self) -> impl Iterator<Item = (&ParticipantSid, Timestamp, Sku, u64)> {
+        self.windows
+            .iter()
+            .filter(|(_, group)| group.values().sum::<u32>() <= WINDOW_SECONDS)
+            .flat_map(|((stay, start), group)| {
+                group.iter().map(move |(sku, seconds)| (stay, *start, *sku, u64::from(*seconds)))
+            })
+    }
+
+    pub(super) fn by_day(&mut self, id: SdkAppId, from: Date, to: Date) -> Outcome<Vec<DayUsage>> {
+        let account = self.app(id)?.app.account.clone();
+        let account = self.accounts.get(&account).ok_or_else(|| no_account(&account))?;
+        let zone = rules::zone(&account.zone)?;
+        let mut sums = BTreeMap::<_, u64>::new();
+        for (stay, start, sku, seconds) in self.counted() {
+            let day = start.to_zoned(zone.clone()).date();
+            let ours = self.stays.get(stay).is_some_and(|(_, opened)| opened.app == id);
+            if ours && (from..=to).contains(&day) {
+                *sums.entry((day, sku)).or_default() += seconds;
+            }
+        }
+        let rows = sums.into_iter();
+        Ok(rows.map(|((day, sku), seconds)| DayUsage { day, sku, seconds }).collect())
+    }
+
+    pub(super) fn by_room(
+        &mut self,
+        id: SdkAppId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Outcome<Vec<RoomUsage>> {
+        self.app(id)?;
+        let mut sums = BTreeMap::<_, u64>::new();
+        for (stay, _, sku, seconds) in self.counted() {
+            let Some((_, opened)) = self.stays.get(stay) else { continue };
+            if opened.app == id && (from..to).contains(&opened.entered_at) {
+                let key = (opened.room.clone(), opened.room_sid.clone(), sku);
+                *sums.entry(key).or_default() += seconds;
+            }
+        }
+        rules::room_rows(sums.len())?;
+        let rows = sums.into_iter();
+        Ok(rows
+            .map(|((room, room_sid, sku), seconds)| RoomUsage { room, room_sid, sku, seconds })
+            .collect())
+    }
+
+    pub(super) fn stay(&self, opened: &StayOpened) -> Stay {
+        let mut sums = BTreeMap::<_, u64>::new();
+        for (_, _, sku, seconds) in self.counted().filter(|(stay, ..)| **stay == opened.stay) {
+            *sums.entry(sku).or_default() += seconds;
+        }
+        let end = self.ends.get(&opened.stay).copied();
+        Stay {
+            stay: opened.stay.clone(),
+            app: opened.app,
+            room: opened.room.clone(),
+            room_sid: opened.room_sid.clone(),
+            identity: opened.identity.clone(),
+            scene: opened.scene,
+            role: opened.role,
+            entered_at: opened.entered_at,
+            ended_at: end.map(|(at, _)| at),
+            end: end.map(|(_, end)| end),
+            seconds: sums.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What is allowed, and what a change amounts to: pure functions that every backend shares.
+
+use fermata_types::{AccountId, NodeId, SdkAppId, StayEnd, TokenId};
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+
+use crate::limits::{
+    API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX,
+    DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN, ID_LEN_MAX, NAME_CHARS_MAX, PAGE_LEN_MAX,
+    ROOM_USAGE_ROWS_MAX, SECRET_LEN_MAX, SETTING_LEN_MAX, SETTING_NAME_LEN_MAX, USAGE_DAYS_MAX,
+};
+use crate::{Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, StoreError};
+
+type Checked<T = ()> = Result<T, StoreError>;
+
+pub(crate) fn invalid(field: &'static str, problem: impl Into<String>) -> StoreError {
+    StoreError::Invalid { field, problem: problem.into() }
+}
+
+pub(crate) fn no_account(id: &AccountId) -> StoreError {
+    StoreError::NotFound { what: "account", id: id.to_string() }
+}
+
+pub(crate) fn no_app(id: SdkAppId) -> StoreError {
+    StoreError::NotFound { what: "application", id: id.to_string() }
+}
+
+pub(crate) fn no_api_key(key: &str) -> StoreError {
+    StoreError::NotFound { what: "API key", id: key.to_owned() }
+}
+
+pub(crate) fn no_token(id: &TokenId) -> StoreError {
+    StoreError::NotFound { what: "API token", id: id.to_string() }
+}
+
+pub(crate) fn exists(what: &'static str, id: &impl ToString) -> StoreError {
+    StoreError::Exists { what, id: id.to_string() }
+}
+
+/// The moment as it is stored: whole microseconds, what is finer is cut off.
+pub(crate) fn stored(moment: Timestamp) -> Timestamp {
+    from_us(to_us(moment)).unwrap_or(moment)
+}
+
+/// Microseconds since 1970, rounded down.
+pub(crate) fn to_us(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_nanosecond().div_euclid(1_000)).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn from_us(us: i64) -> Option<Timestamp> {
+    Timestamp::from_microsecond(us).ok()
+}
+
+fn bounded(field: &'static str, text: &str, len_max: usize) -> Checked {
+    match text.len() {
+        0 => Err(invalid(field, "it is empty")),
+        len if len > len_max => {
+            Err(invalid(field, format!("it has {len} bytes; at most {len_max} are allowed")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn display_name(text: &str) -> Checked {
+    let chars = text.chars().count();
+    if (1..=NAME_CHARS_MAX).contains(&chars) {
+        return Ok(());
+    }
+    Err(invalid("name", format!("it has {chars} characters; 1 to {NAME_CHARS_MAX} are allowed")))
+}
+
+fn disconnect_timeout(seconds: u32) -> Checked {
+    if (DISCONNECT_TIMEOUT_S_MIN..=DISCONNECT_TIMEOUT_S_MAX).contains(&seconds) {
+        return Ok(());
+    }
+    let bounds = format!("{DISCONNECT_TIMEOUT_S_MIN} to {DISCONNECT_TIMEOUT_S_MAX}");
+    Err(invalid("disconnect_timeout_s", format!("{seconds} is not within {bounds}")))
+}
+
+/// Is `id` one that can be a row's key?
+pub(crate) fn id_ok(id: &str) -> bool {
+    (1..=ID_LEN_MAX).contains(&id.len())
+}
+
+pub(crate) fn zone(name: &str) -> Checked<TimeZone> {
+    TimeZone::get(name).map_err(|_| invalid("zone", format!("{name:?} is no IANA time zone")))
+}
+
+pub(crate) fn account(mut account: Account) -> Checked<Account> {
+    bounded("account_id", account.id.as_str(), ID_LEN_MAX)?;
+    display_name(&account.name)?;
+    zone(&account.zone)?;
+    account.created_at = stored(account.created_at);
+    Ok(account)
+}
+
+pub(crate) fn api_key(mut key: ApiKey) -> Checked<ApiKey> {
+    bounded("api_key", &key.key, API_KEY_LEN_MAX)?;
+    bounded("api_secret", &key.secret, SECRET_LEN_MAX)?;
+    key.created_at = stored(key.created_at);
+    Ok(key)
+}
+
+pub(crate) fn usersig_key(key: &str) -> Checked {
+    bounded("usersig_key", key, SECRET_LEN_MAX)
+}
+
+/// Checks a new application; its keys come back in the order in which they are listed.
+pub(crate) fn app(mut new: AppWithKeys) -> Checked<AppWithKeys> {
+    if new.app.sdk_app_id.0 == 0 {
+        return Err(invalid("sdk_app_id", "0 is not within 1 to 4294967295"));
+    }
+    bounded("account_id", new.app.account.as_str(), ID_LEN_MAX)?;
+    display_name(&new.app.name)?;
+    disconnect_timeout(new.app.disconnect_timeout_s)?;
+    usersig_key(&new.usersig_key)?;
+    // Epochs are stored as 63-bit numbers, and there must be room to rise.
+    if new.app.epoch > u64::from(u32::MAX) {
+        return Err(invalid("epoch", "it is too high for a new application"));
+    }
+    if new.api_keys.is_empty() || new.api_keys.len() > API_KEYS_PER_APP_MAX {
+        return Err(invalid("api_keys", format!("1 to {API_KEYS_PER_APP_MAX} are allowed")));
+    }
+    new.app.created_at = stored(new.app.created_at);
+    new.api_keys = new.api_keys.into_iter().map(api_key).collect::<Checked<_>>()?;
+    new.api_keys.sort_by(|a, b| key_order(a).cmp(&key_order(b)));
+    let mut names: Vec<_> = new.api_keys.iter().map(|key| &key.key).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        return Err(invalid("api_keys", "two have the same name"));
+    }
+    Ok(new)
+}
+
+/// API keys are listed by age, then name.
+pub(crate) fn key_order(key: &ApiKey) -> (Timestamp, &str) {
+    (key.created_at, &key.key)
+}
+
+/// May one more key join `count` others?
+pub(crate) fn room_for_key(count: usize) -> Checked {
+    if count < API_KEYS_PER_APP_MAX {
+        return Ok(());
+    }
+    Err(invalid("api_keys", format!("the application has {count}, as many as are allowed")))
+}
+
+/// May one of `count` keys go?
+pub(crate) fn key_can_go(count: usize) -> Checked {
+    if count > 1 {
+        return Ok(());
+    }
+    Err(invalid("api_key", "it is the application's last one; add another first"))
+}
+
+/// May one more application join `count` others of its account?
+pub(crate) fn room_for_app(count: usize) -> Checked {
+    if count < APPS_PER_ACCOUNT_MAX {
+        return Ok(());
+    }
+    Err(invalid("account", format!("it has {count} applications, as many as are allowed")))
+}
+
+/// May one more operator token join `count` others?
+pub(crate) fn room_for_token(count: usize) -> Checked {
+    if count < API_TOKENS_MAX {
+        return Ok(());
+    }
+    Err(invalid("token_id", format!("there are {count} tokens, as many as are allowed")))
+}
+
+/// Does an answer with `count` rows by room fit?
+pub(crate) fn room_rows(count: usize) -> Checked {
+    if count <= ROOM_USAGE_ROWS_MAX {
+        return Ok(());
+    }
+    Err(invalid("to", format!("more than {ROOM_USAGE_ROWS_MAX} rows; ask for a shorter range")))
+}
+
+/// The application after `change`; its epoch has risen if anything differs.
+pub(crate) fn changed(app: &App, change: AppChange) -> Checked<App> {
+    change.name.as_deref().map_or(Ok(()), display_name)?;
+    change.disconnect_timeout_s.map_or(Ok(()), disconnect_timeout)?;
+    let mut after = app.clone();
+    after.name = change.name.unwrap_or(after.name);
+    after.enabled = change.enabled.unwrap_or(after.enabled);
+    after.default_scene = change.default_scene.unwrap_or(after.default_scene);
+    after.disconnect_timeout_s = change.disconnect_timeout_s.unwrap_or(after.disconnect_timeout_s);
+    after.private_map_required = change.private_map_required.unwrap_or(after.private_map_required);
+    if after != *app {
+        after.epoch += 1;
+    }
+    Ok(after)
+}
+
+pub(crate) fn api_token(mut token: ApiToken) -> Checked<ApiToken> {
+    bounded("token_id", token.id.as_str(), ID_LEN_MAX)?;
+    display_name(&token.name)?;
+    token.created_at = stored(token.created_at);
+    token.revoked_at = token.revoked_at.map(stored);
+    Ok(token)
+}
+
+/// Is `new` the token that is stored already? Being revoked since does not make it another one.
+pub(crate) fn same_token(old: &ApiToken, new: &ApiToken) -> bool {
+    (&old.name, old.hash, old.created_at) == (&new.name, new.hash, new.created_at)
+}
+
+pub(crate) fn node(id: &NodeId) -> Checked {
+    bounded("node", id.as_str(), ID_LEN_MAX)
+}
+
+pub(crate) fn page(limit: u32) -> Checked {
+    if (1..=PAGE_LEN_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(invalid("limit", format!("{limit} is not within 1 to {PAGE_LEN_MAX}")))
+}
+
+pub(crate) fn range(from: Timestamp, to: Timestamp) -> Checked<(Timestamp, Timestamp)> {
+    if from > to {
+        return Err(invalid("from", "it is later than `to`"));
+    }
+    Ok((stored(from), stored(to)))
+}
+
+pub(crate) fn setting_name(name: &'static str) -> Checked {
+    bounded("setting", name, SETTING_NAME_LEN_MAX)
+}
+
+pub(crate) fn setting(name: &'static str, value: &str) -> Checked {
+    setting_name(name)?;
+    if value.len() > SETTING_LEN_MAX {
+        return Err(invalid("value", format!("at most {SETTING_LEN_MAX} bytes are allowed")));
+    }
+    Ok(())
+}
+
+/// Are `from` to `to`, inclusive, a range that one answer can hold?
+pub(crate) fn day_range(from: Date, to: Date) -> Checked {
+    if from > to {
+        return Err(invalid("from", "it is later than `to`"));
+    }
+    let days = from.series(Span::new().days(1)).take_while(|day| *day <= to);
+    if days.take(USAGE_DAYS_MAX + 1).count() > USAGE_DAYS_MAX {
+        return Err(invalid("to", format!("at most {USAGE_DAYS_MAX} days in one question")));
+    }
+    // The end of a day is the start of the next one, so the calendar's last day cannot be asked for.
+    if to == Date::MAX || from < Date::constant(1970, 1, 1) {
+        return Err(invalid("from", "only days from 1970-01-01 to 9999-12-30 can be asked for"));
+    }
+    Ok(())
+}
+
+/// One civil day of a zone: its date, the instant it starts at, and the instant the next one starts at.
+pub(crate) type CivilDay = (Date, Timestamp, Timestamp);
+
+/// The civil days `from` to `to`, inclusive.
+///
+/// A day lasts from the first moment of its date in the zone to the first moment of the next date:
+/// 23 or 25 hours where clocks change, none at all where a zone skipped a date.
+pub(crate) fn days(zone: &TimeZone, from: Date, to: Date) -> Checked<Vec<CivilDay>> {
+    let out_of_range = |_| invalid("from", "the calendar of this program ends there");
+    let start = |day: Date| day.to_zoned(zone.clone()).map(|moment| moment.timestamp());
+    let mut days = Vec::new();
+    let mut day = from;
+    let mut starts = start(day).map_err(out_of_range)?;
+    while day <= to && days.len() < USAGE_DAYS_MAX {
+        let next = day.tomorrow().map_err(out_of_range)?;
+        let ends = start(next).map_err(out_of_range)?;
+        days.push((day, starts, ends));
+        (day, starts) = (next, ends);
+    }
+    Ok(days)
+}
+
+/// Of two reported ends of one stay, the one that holds: a real one before `Lost`, then the earlier,
+/// then by code. A total order, so the order of arrival does not matter.
+pub(crate) fn end_that_holds(
+    a: (Timestamp, StayEnd),
+    b: (Timestamp, StayEnd),
+) -> (Timestamp, StayEnd) {
+    let rank = |(at, end): (Timestamp, StayEnd)| (end == StayEnd::Lost, at, end_code(end));
+    if rank(b) < rank(a) { b } else { a }
+}
+
+/// Every end with its stable code in tables.
+pub(crate) const END_CODES: &[(StayEnd, &str)] = &[
+    (StayEnd::Left, "left"),
+    (StayEnd::Replaced, "replaced"),
+    (StayEnd::Removed, "removed"),
+    (StayEnd::Dismissed, "dismissed"),
+    (StayEnd::TimedOut, "timed_out"),
+    (StayEnd::Shutdown, "shutdown"),
+    (StayEnd::Failed, "failed"),
+    (StayEnd::NeverConnected, "never_connected"),
+    (StayEnd::Lost, "lost"),
+];
+
+pub(crate) fn end_code(end: StayEnd) -> &'static str {
+    // No wildcard: a new end must get its code here and in the list above.
+    match end {
+        StayEnd::Left => "left",
+        StayEnd::Replaced => "replaced",
+        StayEnd::Removed => "removed",
+        StayEnd::Dismissed => "dismissed",
+        StayEnd::TimedOut => "timed_out",
+        StayEnd::Shutdown => "shutdown",
+        StayEnd::Failed => "failed",
+        StayEnd::NeverConnected => "never_connected",
+        StayEnd::Lost => "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_cut_to_microseconds_downwards() {
+        let rows = [(0, 0), (1_999, 1), (-1, -1), (-1_000, -1), (-1_001, -2)];
+        for (ns, us) in rows {
+            let moment = Timestamp::from_nanosecond(ns).expect("in range");
+            assert_eq!(to_us(moment), us, "{ns}");
+            assert_eq!(to_us(stored(moment)), us, "{ns}");
+        }
+    }
+
+    #[test]
+    fn days_follow_the_zone() {
+        let rows = [
+            ("UTC", "2026-03-29", 24),
+            ("Europe/Berlin", "2026-03-29", 23),
+            ("Europe/Berlin", "2026-10-25", 25),
+            // Midnight itself is skipped or doubled.
+            ("America/Santiago", "2026-09-06", 23),
+            ("America/Santiago", "2026-04-04", 25),
+            // The date that Samoa left out when it crossed the date line.
+            ("Pacific/Apia", "2011-12-29", 24),
+            ("Pacific/Apia", "2011-12-30", 0),
+        ];
+        for (name, day, hours) in rows {
+            let date: Date = day.parse().expect("date");
+            let days = days(&zone(name).expect("zone"), date, date).expect("days");
+            let (_, from, to) = days[0];
+            assert_eq!(to.duration_since(from).as_hours(), hours, "{name} {day}");
+        }
+    }
+
+    #[test]
+    fn days_tile_time() {
+        for name in ["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago", "Asia/Kathmandu"] {
+            let (from, to) = (Date::constant(2026, 1, 1), Date::constant(2026, 12, 31));
+            let days = days(&zone(name).expect("zone"), from, to).expect("days");
+            assert_eq!(days.len(), 365);
+            assert!(days.windows(2).all(|pair| pair[0].2 == pair[1].1), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_days_is_bounded() {
+        let from = Date::constant(2026, 1, 1);
+        let last = from.checked_add(Span::new().days(399)).expect("date");
+        assert!(day_range(from, last).is_ok());
+        assert!(day_range(from, last.tomorrow().expect("date")).is_err());
+        assert!(day_range(last, from).is_err());
+        assert!(day_range(Date::MAX, Date::MAX).is_err());
+        assert!(day_range(Date::MIN, Date::MIN).is_err());
+    }
+
+    #[test]
+    fn which_end_holds_does_not_depend_on_the_order() {
+        let at = |s| Timestamp::from_second(s).expect("in range");
+        let ends: Vec<_> =
+            END_CODES.iter().flat_map(|(end, _)| [(at(1), *end), (at(2), *end)]).collect();
+        for a in &ends {
+            assert!(END_CODES.contains(&(a.1, end_code(a.1))));
+            for b in &ends {
+                assert_eq!(end_that_holds(*a, *b), end_that_holds(*b, *a));
+            }
+        }
+        let (lost, left) = ((at(1), StayEnd::Lost), (at(9), StayEnd::Left));
+        assert_eq!(end_that_holds(lost, left), left);
+    }
+}

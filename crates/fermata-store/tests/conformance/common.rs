@@ -1,0 +1,161 @@
+//! Samples, and a digest of everything that can be read from a store.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use fermata_store::{
+    Account, ApiKey, ApiToken, App, AppWithKeys, SecretKey, SqliteOptions, SqliteStore, Store,
+};
+use fermata_types::{
+    AccountId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId, Sku, StayClosed,
+    StayEnd, StayOpened, TokenId, UsageBatch, UsageWindow,
+};
+use jiff::{Timestamp, civil::Date};
+use tempfile::TempDir;
+
+/// Two minutes before midnight in Berlin, the night before its clocks go forward.
+pub(crate) const START_S: i64 = 1_774_738_680;
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(START_S + seconds).expect("in range")
+}
+
+/// Start of window `minute`, counted from [`START_S`].
+pub(crate) fn minute(minute: i64) -> Timestamp {
+    at(minute * 60)
+}
+
+pub(crate) fn account(id: &str) -> Account {
+    Account {
+        id: AccountId::from_text(id),
+        name: "Choir".to_owned(),
+        zone: "Europe/Berlin".to_owned(),
+        created_at: at(0),
+    }
+}
+
+pub(crate) fn api_key(name: &str) -> ApiKey {
+    ApiKey { key: name.to_owned(), secret: format!("secret of {name}"), created_at: at(0) }
+}
+
+pub(crate) fn app(id: u32, account: &str) -> AppWithKeys {
+    AppWithKeys {
+        app: App {
+            sdk_app_id: SdkAppId(id),
+            account: AccountId::from_text(account),
+            name: format!("App {id}"),
+            enabled: true,
+            default_scene: Scene::Call,
+            disconnect_timeout_s: 90,
+            private_map_required: false,
+            created_at: at(0),
+            epoch: 1,
+        },
+        usersig_key: format!("usersig secret of {id}"),
+        api_keys: vec![api_key(&format!("key{id}"))],
+    }
+}
+
+pub(crate) fn token(id: &str, hash: u8) -> ApiToken {
+    ApiToken {
+        id: TokenId::from_text(id),
+        name: "console".to_owned(),
+        hash: [hash; 32],
+        created_at: at(0),
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn sid(stay: &str) -> ParticipantSid {
+    ParticipantSid::from_text(stay)
+}
+
+pub(crate) fn node(id: &str) -> NodeId {
+    NodeId::from_text(id)
+}
+
+pub(crate) fn opened(stay: &str, app: u32, room: &str, entered_s: i64) -> StayOpened {
+    StayOpened {
+        stay: sid(stay),
+        app: SdkAppId(app),
+        room: RoomName::parse(room).expect("a name"),
+        room_sid: RoomSid::from_text(&format!("RM_{room}")),
+        identity: format!("user {stay}"),
+        scene: Scene::Live,
+        role: Role::Audience,
+        entered_at: at(entered_s),
+    }
+}
+
+pub(crate) fn window(stay: &str, sku: Sku, start_minute: i64, seconds: u32) -> UsageWindow {
+    UsageWindow { stay: sid(stay), sku, window_start: minute(start_minute), seconds }
+}
+
+pub(crate) fn closed(stay: &str, ended_s: i64, end: StayEnd) -> StayClosed {
+    StayClosed { stay: sid(stay), ended_at: at(ended_s), end }
+}
+
+pub(crate) fn batch(by: &str) -> UsageBatch {
+    UsageBatch {
+        node: node(by),
+        opened: vec![],
+        windows: vec![],
+        closed: vec![],
+        watermark: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// Options that do not wait for company, so that one command after another is quick.
+pub(crate) fn options(dir: &TempDir) -> SqliteOptions {
+    let mut options = SqliteOptions::new(dir.path().join("s.db"), SecretKey::from_bytes([9; 32]));
+    options.batch_wait = Duration::ZERO;
+    options
+}
+
+pub(crate) fn open(dir: &TempDir) -> SqliteStore {
+    SqliteStore::open(options(dir)).expect("the store opens")
+}
+
+/// A store with accounts `AC_1`, `AC_2` and applications 1 and 2 of the first.
+pub(crate) async fn populate(store: &dyn Store) {
+    for id in ["AC_1", "AC_2"] {
+        store.create_account(account(id)).await.expect("account");
+    }
+    for id in [1, 2] {
+        store.create_app(app(id, "AC_1")).await.expect("app");
+    }
+}
+
+pub(crate) fn days() -> (Date, Date) {
+    (Date::constant(2026, 3, 20), Date::constant(2026, 4, 10))
+}
+
+/// Everything that can be read, as text. Two stores with the same digest hold the same.
+pub(crate) async fn digest(store: &dyn Store) -> String {
+    let mut text = String::new();
+    let (from, to) = days();
+    let (early, late) = (at(-1_000_000), at(1_000_000));
+    let accounts = store.list_accounts(None, 1_000).await.expect("accounts");
+    for account in accounts {
+        let apps = store.list_apps(account.id.clone()).await.expect("apps");
+        writeln!(text, "{account:?} {apps:?}").expect("text");
+    }
+    for app in store.load_apps().await.expect("apps") {
+        let id = app.app.sdk_app_id;
+        writeln!(text, "{app:?} {:?}", app.usersig_key).expect("text");
+        for key in &app.api_keys {
+            writeln!(text, "{key:?} {:?} {:?}", key.secret, key.created_at).expect("text");
+        }
+        let days = store.usage_by_day(id, from, to).await.expect("days");
+        let rooms = store.usage_by_room(id, early, late).await.expect("rooms");
+        let stays = store.list_stays(id, None, early, late, None, 1_000).await.expect("stays");
+        writeln!(text, "{days:#?} {rooms:#?} {stays:#?}").expect("text");
+    }
+    let tokens = store.list_api_tokens().await.expect("tokens");
+    let quarantine = store.list_quarantine(1_000).await.expect("quarantine");
+    writeln!(text, "{tokens:?} {quarantine:#?}").expect("text");
+    for name in ["node", "other"] {
+        writeln!(text, "{:?}", store.setting(name).await.expect("setting")).expect("text");
+    }
+    text
+}

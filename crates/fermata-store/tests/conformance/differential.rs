@@ -1,0 +1,249 @@
+//! The SQLite store and the in-memory model, fed the same: random command logs must give the same
+//! answers and the same contents, and usage must not depend on the order it arrives in.
+
+use fermata_store::{AppChange, MemoryStore, SqliteStore, Store};
+use fermata_types::{RoomSid, Scene, SdkAppId, Sku, StayEnd, TokenId, UsageBatch};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::common::{
+    account, api_key, app, at, batch, closed, digest, node, open, opened, populate, sid, token,
+    window,
+};
+
+#[derive(Debug, Clone)]
+enum Command {
+    CreateAccount { id: u8, name: u8 },
+    CreateApp { id: u32, account: u8, key: u8, secret: u8 },
+    ChangeApp { id: u32, change: AppChange },
+    AddKey { id: u32, key: u8, secret: u8 },
+    RemoveKey { id: u32, key: u8 },
+    SetUserSigKey { id: u32, key: u8 },
+    CreateToken { id: u8, hash: u8 },
+    RevokeToken { id: u8, second: i64 },
+    SetSetting { value: u8 },
+    Intake(UsageBatch),
+    CloseLost { node: u8 },
+    ListStays { app: u32, from: i64, to: i64, after: Option<(i64, u8)>, limit: u32 },
+}
+
+impl Command {
+    /// Carries it out; the answer as text, errors included.
+    async fn run(&self, store: &dyn Store) -> String {
+        let key = |key: &u8, secret: &u8| {
+            let mut made = api_key(&format!("k{key}"));
+            made.secret = format!("secret {secret}");
+            made
+        };
+        match self {
+            Self::CreateAccount { id, name } => {
+                let mut new = account(&format!("AC_{id}"));
+                new.name = "n".repeat(usize::from(*name));
+                format!("{:?}", store.create_account(new).await)
+            }
+            Self::CreateApp { id, account, key: name, secret } => {
+                let mut new = app(*id, &format!("AC_{account}"));
+                new.api_keys = vec![key(name, secret)];
+                format!("{:?}", store.create_app(new).await)
+            }
+            Self::ChangeApp { id, change } => {
+                format!("{:?}", store.change_app(SdkAppId(*id), change.clone()).await)
+            }
+            Self::AddKey { id, key: name, secret } => {
+                format!("{:?}", store.add_api_key(SdkAppId(*id), key(name, secret)).await)
+            }
+            Self::RemoveKey { id, key } => {
+                format!("{:?}", store.remove_api_key(SdkAppId(*id), format!("k{key}")).await)
+            }
+            Self::SetUserSigKey { id, key } => {
+                format!("{:?}", store.set_usersig_key(SdkAppId(*id), format!("u{key}")).await)
+            }
+            Self::CreateToken { id, hash } => {
+                format!("{:?}", store.create_api_token(token(&format!("TK_{id}"), *hash)).await)
+            }
+            Self::RevokeToken { id, second } => {
+                let id = TokenId::from_text(&format!("TK_{id}"));
+                format!("{:?}", store.revoke_api_token(id, at(*second)).await)
+            }
+            Self::SetSetting { value } => {
+                format!("{:?}", store.set_setting_once("node", value.to_string()).await)
+            }
+            Self::Intake(report) => format!("{:?}", store.intake(report.clone()).await),
+            Self::CloseLost { node: id } => {
+                format!("{:?}", store.close_lost_stays(node(&format!("ND_{id}"))).await)
+            }
+            Self::ListStays { app, from, to, after, limit } => {
+                let after = after.map(|(second, stay)| (at(second), sid(&format!("PA_{stay}"))));
+                let id = SdkAppId(*app);
+                let page = store.list_stays(id, None, at(*from), at(*to), after, *limit).await;
+                format!("{page:?}")
+            }
+        }
+    }
+}
+
+const ENDS: &[StayEnd] = &[StayEnd::Left, StayEnd::TimedOut, StayEnd::Lost, StayEnd::Removed];
+
+/// One fact about a stay; openings of one stay agree unless `contradict`.
+fn fact(contradict: bool) -> impl Strategy<Value = UsageBatch> {
+    let open = (0..6_u32, 0..10_u32).prop_map(move |(stay, other)| {
+        let mut report = batch("ND_0");
+        let mut fact = opened(&format!("PA_{stay}"), 1 + stay % 3, "hall", i64::from(stay));
+        if contradict && other == 0 {
+            fact.room_sid = RoomSid::from_text("RM_other");
+        }
+        report.opened = vec![fact];
+        report
+    });
+    // Minutes 0 and 1 lie before midnight in Berlin, 2 and 3 behind it.
+    let seconds = prop_oneof![20 => 1..=40_u32, 1 => select(&[0, 60, 61][..])];
+    let count =
+        (0..6_u32, select(Sku::ALL), 0..4_i64, seconds).prop_map(|(stay, sku, minute, seconds)| {
+            let mut report = batch("ND_0");
+            report.windows = vec![window(&format!("PA_{stay}"), sku, minute, seconds)];
+            report
+        });
+    let close = (0..6_u32, 0..300_i64, select(ENDS)).prop_map(|(stay, second, end)| {
+        let mut report = batch("ND_0");
+        report.closed = vec![closed(&format!("PA_{stay}"), second, end)];
+        report
+    });
+    let mark = (0..300_i64).prop_map(|s| UsageBatch { watermark: at(s), ..batch("ND_0") });
+    prop_oneof![3 => open, 8 => count, 2 => close, 1 => mark]
+}
+
+fn join(facts: Vec<UsageBatch>) -> UsageBatch {
+    facts.into_iter().fold(batch("ND_0"), |mut all, fact| {
+        all.opened.extend(fact.opened);
+        all.windows.extend(fact.windows);
+        all.closed.extend(fact.closed);
+        all.watermark = all.watermark.max(fact.watermark);
+        all
+    })
+}
+
+fn reports() -> impl Strategy<Value = UsageBatch> {
+    let facts = prop::collection::vec(fact(true), 0..12);
+    (facts, 0..3_u8)
+        .prop_map(|(facts, by)| UsageBatch { node: node(&format!("ND_{by}")), ..join(facts) })
+}
+
+fn change() -> impl Strategy<Value = AppChange> {
+    let scene = select(&[Scene::Call, Scene::Live][..]);
+    let texts = prop::option::of(select(&["", "a", "b"][..]));
+    let flag = prop::option::of(any::<bool>());
+    let timeout = prop::option::of(select(&[4, 5, 90, 300, 301][..]));
+    (texts, flag, prop::option::of(scene), timeout).prop_map(
+        |(name, enabled, default_scene, disconnect_timeout_s)| AppChange {
+            name: name.map(str::to_owned),
+            enabled,
+            default_scene,
+            disconnect_timeout_s,
+            private_map_required: enabled,
+        },
+    )
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let id = || 0..4_u32;
+    let small = || 0..3_u8;
+    let after = prop::option::of((0..6_i64, 0..6_u8));
+    prop_oneof![
+        1 => (small(), 0..3_u8).prop_map(|(id, name)| Command::CreateAccount { id, name }),
+        1 => (id(), small(), 0..5_u8, 0..2_u8).prop_map(|(id, account, key, secret)| {
+            Command::CreateApp { id, account, key, secret }
+        }),
+        1 => (id(), change()).prop_map(|(id, change)| Command::ChangeApp { id, change }),
+        1 => (id(), 0..5_u8, 0..2_u8).prop_map(|(id, key, secret)| Command::AddKey { id, key, secret }),
+        1 => (id(), 0..5_u8).prop_map(|(id, key)| Command::RemoveKey { id, key }),
+        1 => (id(), small()).prop_map(|(id, key)| Command::SetUserSigKey { id, key }),
+        1 => (small(), 0..4_u8).prop_map(|(id, hash)| Command::CreateToken { id, hash }),
+        1 => (small(), 0..9_i64).prop_map(|(id, second)| Command::RevokeToken { id, second }),
+        1 => small().prop_map(|value| Command::SetSetting { value }),
+        6 => reports().prop_map(Command::Intake),
+        1 => small().prop_map(|node| Command::CloseLost { node }),
+        1 => (id(), 0..6_i64, 0..6_i64, after, 0..4_u32).prop_map(|(app, from, to, after, limit)| {
+            Command::ListStays { app, from, to, after, limit }
+        }),
+    ]
+}
+
+struct Bench {
+    runtime: Runtime,
+    sqlite: SqliteStore,
+    /// Last, so that the folder goes after the store.
+    _dir: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = Builder::new_current_thread().build().expect("runtime");
+        let dir = tempfile::tempdir().expect("folder");
+        Self { runtime, sqlite: open(&dir), _dir: dir }
+    }
+
+    /// Sums that were kept equal sums that are recomputed.
+    fn finish(self) {
+        self.runtime.block_on(async {
+            let report = self.sqlite.check().await.expect("checked");
+            let sums: Vec<_> =
+                report.problems.iter().filter(|text| text.contains("total")).collect();
+            assert!(sums.is_empty(), "{sums:?}");
+            self.sqlite.close().await.expect("closes");
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same log on both gives the same answers, and the same contents at the end.
+    #[test]
+    fn backends_agree(log in prop::collection::vec(command(), 1..40), ready in any::<bool>()) {
+        let bench = Bench::new();
+        let model = MemoryStore::new();
+        bench.runtime.block_on(async {
+            if ready {
+                populate(&model).await;
+                populate(&bench.sqlite).await;
+            }
+            for command in &log {
+                let expected = command.run(&model).await;
+                assert_eq!(expected, command.run(&bench.sqlite).await, "{command:?}");
+            }
+            assert_eq!(digest(&model).await, digest(&bench.sqlite).await);
+        });
+        bench.finish();
+    }
+
+    /// Facts taken in one by one, or shuffled, repeated and split anyhow: the store is the same.
+    #[test]
+    fn order_and_repetition_of_usage_change_nothing(
+        facts in prop::collection::vec(fact(false), 1..40),
+        order in prop::collection::vec(any::<Index>(), 0..40),
+        sizes in prop::collection::vec(1..9_usize, 1..9),
+    ) {
+        let bench = Bench::new();
+        let model = MemoryStore::new();
+        bench.runtime.block_on(async {
+            populate(&model).await;
+            populate(&bench.sqlite).await;
+            for fact in &facts {
+                model.intake(fact.clone()).await.expect("taken");
+            }
+            // Some facts at random, then all of them backwards: every fact at least once.
+            let mut shuffled: Vec<_> = order.iter().map(|at| at.get(&facts).clone()).collect();
+            shuffled.extend(facts.iter().rev().cloned());
+            let mut sizes = sizes.iter().cycle();
+            while !shuffled.is_empty() {
+                let size = sizes.next().copied().unwrap_or(1).min(shuffled.len());
+                let part = join(shuffled.drain(..size).collect());
+                bench.sqlite.intake(part).await.expect("taken");
+            }
+            assert_eq!(digest(&model).await, digest(&bench.sqlite).await);
+        });
+        bench.finish();
+    }
+}

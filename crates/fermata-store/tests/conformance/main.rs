@@ -1,0 +1,15 @@
+//! The store from outside: one suite for every backend, the two backends against each other under
+//! random commands, and what must hold when disks, keys, files and processes fail.
+//!
+//! The modules are marked as test code by hand, because helpers in them are no `#[test]` themselves.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod suite;

@@ -1,0 +1,75 @@
+//! The project's commands. `cargo xtask up` and `cargo xtask test` are the two a newcomer needs.
+//!
+//! Not part of the program: nothing here is shipped.
+
+mod build;
+mod console;
+mod counts;
+mod dist;
+mod generated;
+mod launch;
+mod paths;
+mod setup;
+mod suite;
+mod tidy;
+mod up;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::console::say;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  up [ARGS]     build the page and the release binary and serve in development mode; Ctrl-C stops it
+                ARGS go to `fermata serve --dev` (see `fermata serve --help`)
+  test          install what is missing, then run every check and test; the last line counts them
+    --list         name the steps
+    --only STEP    run this step only (may be repeated)
+    --keep-going   go on after a failed step
+  check         the quick half: format, clippy, tidy, generated files
+  tidy          what the compiler does not look at: lengths, crate arrows, words, links
+  gen           rewrite generated files (API description, configuration reference, ...)
+  web           build the page if its sources changed
+  dist          build the page and the release binary; fails if the page is missing from it";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = args.split_first() else {
+        bail!("which command?\n\n{HELP}");
+    };
+    match command.as_str() {
+        "up" => return up::run(rest),
+        "test" => return suite::run(rest),
+        "check" => return suite::run_check(rest),
+        "help" | "--help" | "-h" => say(HELP),
+        name => {
+            if let Some(extra) = rest.first() {
+                bail!("`{name}` takes no argument, but got `{extra}`");
+            }
+            match name {
+                "tidy" => tidy::run()?,
+                "gen" => generated::rewrite()?,
+                // Half of the `generated` step, which builds the binary first.
+                "gen-check" => generated::check()?,
+                "web" => web::build()?,
+                "dist" => dist::run()?,
+                other => bail!("there is no command `{other}`\n\n{HELP}"),
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
