@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use fermata_transport::{Assignment, PeerKind};
+use fermata_transport::{Assignment, PeerKind, SdpError};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 
@@ -124,6 +124,11 @@ impl Sfu {
             Some(Err(error)) => {
                 context.stats.malformed_sdp += 1;
                 tracing::debug!(%error, participant = %participant.sid, "Offer refused.");
+                // What is no SDP at all is only counted. Behind the rest may be a client that means well and
+                // would wait for its answer for ever.
+                if !matches!(error, SdpError::Malformed { .. } | SdpError::Mid { .. }) {
+                    self.close_participant(id, Leaving::Failed);
+                }
                 return;
             }
             None => return,

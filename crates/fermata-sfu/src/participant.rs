@@ -40,6 +40,8 @@ pub(crate) struct Section {
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
     pub(crate) track: Option<TrackId>,
+    /// It carried a track that is gone, and the client has not been told yet. Only then may it carry another.
+    pub(crate) used: bool,
 }
 
 /// A track this participant receives, or is about to.

@@ -2,6 +2,10 @@
 //!
 //! When there are too few, or one was given up, the client is asked for another offer
 //! (`MediaSectionsRequirement`; zero and zero also makes it offer).
+//!
+//! A section that was given up goes inactive in one answer and gets a new SSRC before it carries another
+//! track: libwebrtc makes a new receiver when a section comes back, and connects it to the track that people
+//! see only if the SSRC is another one.
 
 use fermata_transport::{MediaKind, Mid, Offered};
 use livekit_protocol as lk;
@@ -15,7 +19,7 @@ use crate::sfu::Sfu;
 impl Sfu {
     /// Takes note of the sections offered and puts waiting tracks into free ones.
     pub(crate) fn fill_sections(&mut self, id: ParticipantId, offered: &Offered) {
-        let Self { participants, tracks, .. } = self;
+        let Self { participants, tracks, context, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
         if !participant.single {
             return;
@@ -29,6 +33,7 @@ impl Sfu {
                     mid: section.mid,
                     kind: section.kind,
                     track: None,
+                    used: false,
                 });
             }
         }
@@ -41,6 +46,14 @@ impl Sfu {
         for track in waiting {
             if let Some(publication) = tracks.get(&track) {
                 give_section(participant, track, publication.kind);
+            }
+        }
+        // Free for the next offer: the answer to this one says that they are inactive.
+        for section in participant.sections.iter_mut().filter(|section| section.used) {
+            section.used = false;
+            participant.continuations.remove(&section.mid);
+            if let Some(link) = participant.up.as_mut() {
+                link.with(context, |t| t.reset_sender(section.mid));
             }
         }
     }
@@ -98,7 +111,8 @@ pub(crate) fn stream_id(publisher: &str, stream: &str) -> String {
 
 /// Puts a waiting track into a free section, if there is one of its kind.
 fn give_section(participant: &mut Participant, track: TrackId, kind: MediaKind) {
-    let free = |section: &&mut Section| section.kind == kind && section.track.is_none();
+    let free =
+        |section: &&mut Section| section.kind == kind && section.track.is_none() && !section.used;
     let Some(section) = participant.sections.iter_mut().find(free) else { return };
     let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
     section.track = Some(track);

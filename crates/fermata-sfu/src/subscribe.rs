@@ -136,6 +136,7 @@ impl Sfu {
             let section = participant.sections.iter_mut().find(|section| section.mid == mid);
             if let Some(section) = section {
                 section.track = None;
+                section.used = true;
                 participant.sections_freed = true;
             }
             if let Some(link) = participant.down.as_mut() {

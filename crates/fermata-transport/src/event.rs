@@ -83,7 +83,7 @@ pub struct RtpIn {
     pub timestamp: u32,
     /// Marker bit: last packet of a frame for video, first of a talk spurt for audio.
     pub marker: bool,
-    /// Payload without header and padding. Never empty.
+    /// Payload without header and padding. Empty: padding alone, sent to probe the path.
     pub payload: Arc<[u8]>,
     /// When the datagram arrived.
     pub arrived: Instant,

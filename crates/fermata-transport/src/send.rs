@@ -73,15 +73,19 @@ impl Transport {
 
     /// Gives a section a new SSRC, so that sequence numbers and timestamps may start anew.
     ///
-    /// The peer learns of it by the section's name in the packets; SDP made earlier still tells the old SSRC.
-    /// Continuing the numbers is the better way.
+    /// The peer learns of it by the next answer or offer, and by the section's name in the packets. For a
+    /// section that went inactive and will carry another track; otherwise continuing the numbers is better.
     pub fn reset_sender(&mut self, mid: Mid) {
         let Some(line) = self.lines.get_mut(mid) else { return };
+        let Some(old) = line.ssrc else { return };
         let mut api = self.rtc.direct_api();
         let (ssrc, rtx) = (api.new_ssrc(), api.new_ssrc());
-        let with_rtx = api.stream_tx_by_mid(line.wire, None).is_some_and(|s| s.rtx().is_some());
-        if let Some(stream) = api.reset_stream_tx(line.wire, None, ssrc, with_rtx.then_some(rtx)) {
-            line.ssrc = Some(stream.ssrc());
+        let with_rtx = api.stream_tx(&old).is_some_and(|stream| stream.rtx().is_some());
+        // Taken away and made anew: the engine's own reset keeps the stream under its old SSRC, where
+        // feedback for the new one does not find it.
+        if api.remove_stream_tx(old) {
+            api.declare_stream_tx(ssrc, with_rtx.then_some(rtx), line.wire, None);
+            line.ssrc = Some(ssrc);
             line.started = false;
         }
     }

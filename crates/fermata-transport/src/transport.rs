@@ -298,10 +298,6 @@ impl Transport {
     }
 
     fn rtp(&mut self, packet: RtpPacket) -> Option<RtpIn> {
-        // Padding alone, sent to probe the path.
-        if packet.payload.is_empty() {
-            return None;
-        }
         let place = self.place_of(&packet);
         let codec = self.lines.codec_of(packet.header.payload_type);
         let (Some((mid, rid)), Some(codec)) = (place, codec) else {

@@ -1,7 +1,7 @@
 /** Which screen is shown, and the way between them: lobby, meeting, ended. */
 import { type LocalTrack, RoomEvent } from 'livekit-client';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { type Call, closeCall, enterRoom, publishAll } from './call/call';
+import { type Call, closeCall, enterRoom, publishAll, stopAll } from './call/call';
 import { openDevice } from './hooks/usePreview';
 import { type Ending, endingFor } from './lib/ending';
 import { type Access, addressFor, type Link, parseLink, type Role } from './lib/link';
@@ -30,7 +30,8 @@ export interface JoinWish {
   access: Access | null;
   cameraOn: boolean;
   micOn: boolean;
-  tracks: LocalTrack[];
+  /** Perhaps still being started. */
+  tracks: Promise<LocalTrack>[];
   /** Be somebody new instead of who one was in this tab. */
   freshIdentity?: boolean;
 }
@@ -137,12 +138,12 @@ export function App() {
         changeSession(tab, { inRoom: true, room: opened });
         window.history.replaceState(null, '', addressFor(window.location.href, opened));
         const mayPublish = entered.room.localParticipant.permissions?.canPublish ?? true;
-        if (!mayPublish) for (const track of wish.tracks) track.stop();
+        if (!mayPublish) stopAll(wish.tracks);
         setScreen({ at: 'meeting', call: entered, faults: [] });
         const faults = mayPublish ? await publishAll(entered, wish.tracks) : [];
         if (faults.length) setScreen((s) => (s.at === 'meeting' ? { ...s, faults } : s));
       } catch (error) {
-        for (const track of wish.tracks) track.stop();
+        stopAll(wish.tracks);
         const problem =
           error instanceof ProblemError ? error.problem : failure('unknown', String(error));
         setScreen({ at: 'lobby', problem, joining: false });
@@ -158,11 +159,10 @@ export function App() {
       setScreen({ at: 'returning', room: session.room });
       const prefs = readPrefs(browserStore());
       const wanted = session.role === 'anchor' ? session : { cameraOn: false, micOn: false };
-      const opened = await Promise.allSettled([
+      const tracks = [
         ...(wanted.micOn ? [openDevice('microphone', prefs.micId)] : []),
         ...(wanted.cameraOn ? [openDevice('camera', prefs.cameraId)] : []),
-      ]);
-      const tracks = opened.flatMap((o) => (o.status === 'fulfilled' ? [o.value] : []));
+      ];
       await join({ ...session, tracks, freshIdentity });
     },
     [join],

@@ -49,6 +49,28 @@ for (const connections of ['single', 'dual']) {
   });
 }
 
+test('who joins before camera and microphone have started is seen and heard', async () => {
+  const [anna, ben] = await Promise.all([newPerson(browser, 'Anna'), newPerson(browser, 'Ben')]);
+  people.push(anna, ben);
+  // Devices start when the test says so, as if the browser were still asking for permission.
+  await anna.page.addInitScript(() => {
+    const devices = MediaDevices.prototype;
+    const open = devices.getUserMedia;
+    const permitted = new Promise((resolve) => {
+      window.permit = resolve;
+    });
+    devices.getUserMedia = async function (constraints) {
+      await permitted;
+      return open.call(this, constraints);
+    };
+  });
+  await anna.enter(server.http, 'early');
+  await anna.page.evaluate(() => window.permit());
+  await ben.enter(server.http, 'early');
+  const annas = await anna.identity();
+  await Promise.all([ben.flows(annas, 'camera'), ben.flows(annas, 'microphone')]);
+});
+
 test('on a development server a name and a room are enough', async () => {
   const [anna, ben] = await Promise.all([newPerson(browser, 'Anna'), newPerson(browser, 'Ben')]);
   people.push(anna, ben);

@@ -2,6 +2,7 @@
 import {
   ConnectionError,
   ConnectionErrorReason,
+  ConnectionState,
   type LocalTrack,
   Room,
   type RoomOptions,
@@ -49,12 +50,25 @@ export async function enterRoom(
   return { ...call, startedAt: Date.now() };
 }
 
-/** Publishes what the preview showed. Returns why tracks could not be published; those are stopped. */
-export async function publishAll(call: Call, tracks: LocalTrack[]): Promise<unknown[]> {
+/**
+ * Publishes what the preview showed, each as soon as its device has started. Returns why tracks could not
+ * be published; those are stopped.
+ */
+export async function publishAll(call: Call, tracks: Promise<LocalTrack>[]): Promise<unknown[]> {
+  const { room } = call;
   const results = await Promise.allSettled(
-    tracks.map(async (track) => {
+    tracks.map(async (opening) => {
+      const track = await opening;
+      // Permission may come late: after leaving, or after the device was switched on by hand.
+      const late =
+        room.state === ConnectionState.Disconnected ||
+        room.localParticipant.getTrackPublication(track.source);
+      if (late) {
+        track.stop();
+        return;
+      }
       try {
-        await call.room.localParticipant.publishTrack(track);
+        await room.localParticipant.publishTrack(track);
       } catch (error) {
         track.stop();
         throw error;
@@ -62,6 +76,16 @@ export async function publishAll(call: Call, tracks: LocalTrack[]): Promise<unkn
     }),
   );
   return results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
+}
+
+/** Gives back tracks that will not be published, also those that are still being started. */
+export function stopAll(tracks: Promise<LocalTrack>[]): void {
+  for (const opening of tracks) {
+    opening.then(
+      (track) => track.stop(),
+      () => {},
+    );
+  }
 }
 
 export function closeCall(call: Call): void {

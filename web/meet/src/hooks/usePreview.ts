@@ -19,8 +19,14 @@ export interface Preview {
   problem: string;
   /** Tries once more after a problem. */
   retry: () => void;
-  /** Hands the track over: the preview will no longer stop it. */
-  take: () => LocalTrack | null;
+  /** Hands the track over, also one that is still being started: the preview will no longer stop it. */
+  take: () => Promise<LocalTrack> | null;
+}
+
+interface Opening {
+  made: Promise<LocalTrack>;
+  /** Whether somebody else looks after it by now. */
+  given: boolean;
 }
 
 /** Keeps one local track alive while `wanted`, and stops it afterwards. */
@@ -29,7 +35,7 @@ export function usePreview(kind: Kind, wanted: boolean, deviceId: string): Previ
   const [starting, setStarting] = useState(false);
   const [problem, setProblem] = useState('');
   const [attempt, setAttempt] = useState(0);
-  const owned = useRef<LocalTrack | null>(null);
+  const opening = useRef<Opening | null>(null);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new attempt is a reason to try again.
   useEffect(() => {
@@ -41,18 +47,17 @@ export function usePreview(kind: Kind, wanted: boolean, deviceId: string): Previ
       return;
     }
     setStarting(true);
-    openDevice(kind, deviceId).then(
+    const mine: Opening = { made: openDevice(kind, deviceId), given: false };
+    opening.current = mine;
+    mine.made.then(
       (made) => {
-        if (!current) {
-          made.stop();
-          return;
-        }
-        owned.current = made;
+        if (!current) return;
         setTrack(made);
         setStarting(false);
       },
       (error: unknown) => {
         if (!current) return;
+        opening.current = null;
         setProblem(deviceProblem(error, inputs[kind]));
         setStarting(false);
       },
@@ -61,17 +66,22 @@ export function usePreview(kind: Kind, wanted: boolean, deviceId: string): Previ
       current = false;
       setStarting(false);
       // A track that was handed over goes on being shown until joining has succeeded or failed.
-      if (!owned.current) return;
-      owned.current.stop();
-      owned.current = null;
+      if (mine.given) return;
+      opening.current = null;
+      mine.made.then(
+        (made) => made.stop(),
+        () => {},
+      );
       setTrack(null);
     };
   }, [kind, wanted, deviceId, attempt]);
 
   const take = useCallback(() => {
-    const given = owned.current;
-    owned.current = null;
-    return given;
+    const given = opening.current;
+    opening.current = null;
+    if (!given) return null;
+    given.given = true;
+    return given.made;
   }, []);
 
   const retry = useCallback(() => setAttempt((n) => n + 1), []);
