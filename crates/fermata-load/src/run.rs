@@ -21,7 +21,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the server may take to forget everybody before its memory is read again.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// Tokens live longer than the longest run.
-const TOKEN_TTL: Duration = Duration::from_secs(3_600);
+const TOKEN_TTL: Duration = Duration::from_hours(1);
 
 /// A run did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -139,10 +139,9 @@ async fn enter(
             entering.spawn(async move { enter_one(&options, next).await });
             next += 1;
         }
-        match entering.join_next().await {
-            Some(Ok(client)) => clients.push(client?),
-            // A task that panicked or was cancelled; the rest tells.
-            Some(Err(_)) | None => {}
+        // A task that panicked is told by the missing client.
+        if let Some(Ok(client)) = entering.join_next().await {
+            clients.push(client?);
         }
         if clients.len() % 10 == 0 {
             progress(&format_args!("{} of {} clients are in", clients.len(), options.clients));

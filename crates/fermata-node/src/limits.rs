@@ -35,9 +35,9 @@ pub const REQUESTS_MAX: usize = 4_096;
 pub const USAGE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Most usage, per stay, that a `kill -9` or a power cut loses; always in the customer's favour.
-/// The shard reports finished seconds every five seconds, the second being spent is not among them, and the
+/// The shard reports finished seconds every second, the second being spent is not among them, and the
 /// log syncs within one more ([`USAGE_SYNC_INTERVAL`]; a mere `kill -9` spares that one).
-pub const USAGE_LOSS_MAX: Duration = Duration::from_secs(7);
+pub const USAGE_LOSS_MAX: Duration = Duration::from_secs(3);
 
 /// Time between reports to the store, also when nothing happened (the report is the node's heartbeat there).
 pub const USAGE_REPORT_INTERVAL: Duration = Duration::from_secs(2);

@@ -268,8 +268,9 @@ impl Shard {
             Err(TrySendError::Full(_)) => count(&self.counters.signal_queue_full),
             Err(TrySendError::Closed(_)) => count(&self.counters.signal_dropped_gone),
         }
+        // The SFU is not told here: what the client said before, above all that it leaves, may still be among
+        // the orders, and whoever carries the connection says that it is closed behind that.
         self.sinks.remove(&connection);
-        self.broken.push(connection);
     }
 
     /// Leave messages, closed stays, and every fact on its way to the log.

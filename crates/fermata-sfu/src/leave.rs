@@ -230,6 +230,20 @@ impl Sfu {
             participant.heard_at = self.context.now.instant;
             self.arm_vanish(id);
         }
+        self.close_if_gone(id);
+    }
+
+    /// A client that has closed both its signalling and its media connections has left, even if its leave
+    /// message was lost on the way. One that only fell silent is waited for.
+    pub(crate) fn close_if_gone(&mut self, id: ParticipantId) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let gone = participant.connection.is_none()
+            && participant.was_connected
+            && participant.up.as_ref().is_none_or(|link| link.closed)
+            && participant.down.as_ref().is_none_or(|link| link.closed);
+        if gone {
+            self.close_participant(id, Leaving::Client);
+        }
     }
 
     /// Looks again when the participant may have vanished.

@@ -31,6 +31,8 @@ pub(crate) const CHOICES_MAX: usize = 2_000;
 pub(crate) const PERMISSION_ENTRIES_MAX: usize = 1_000;
 /// Longest session description, bytes. Longer: dropped, counted as malformed.
 pub(crate) const SDP_LEN_MAX: usize = 512 * 1024;
+/// Longest description of a candidate, bytes. Longer: dropped, counted as malformed.
+pub(crate) const CANDIDATE_LEN_MAX: usize = 4 * 1024;
 /// Longest data message, bytes (the SDP says the same). Longer: dropped, counted as malformed.
 pub(crate) const DATA_LEN_MAX: usize = 256 * 1024;
 /// Data waiting for one receiver's channel, bytes. Above: the newest message is dropped, counted.
@@ -64,7 +66,7 @@ pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
 /// An offer of ours must be answered within this; else the client is told to reconnect.
 pub(crate) const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often usage windows are reported; also the loss bound of metering at a crash.
-pub(crate) const METER_INTERVAL: Duration = Duration::from_secs(5);
+pub(crate) const METER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often connection quality is sampled and told.
 pub(crate) const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the layers of a track are chosen anew.

@@ -13,6 +13,7 @@ use crate::leave::Leaving;
 use crate::limits::{METER_INTERVAL, SELECT_INTERVAL};
 use crate::link::Link;
 use crate::participant::Participant;
+use crate::publish::set_mime;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -40,6 +41,7 @@ impl Sfu {
                     link.connected = false;
                     link.closed = true;
                 }
+                self.close_if_gone(id.participant);
             }
             Event::Rtp(packet) => self.on_rtp(id, &packet),
             Event::KeyframeRequested { mid } => self.on_keyframe_requested(id.participant, mid),
@@ -144,6 +146,10 @@ impl Sfu {
         let now = context.now.instant;
         let Some(publication) = tracks.get_mut(&id) else { return };
         let mut next = now + SELECT_INTERVAL;
+        // What comes in decides, whatever was announced and offered.
+        let codec = publication.up.as_ref().map(UpTrack::codec);
+        let renamed = codec.is_some_and(|codec| set_mime(&mut publication.info, codec));
+        let publisher = publication.publisher;
         let link = participants.get_mut(&publication.publisher).and_then(|p| p.up.as_mut());
         if let (Some(link), false) = (link, publication.rids.is_empty()) {
             for rid in publication.rids.clone() {
@@ -181,6 +187,9 @@ impl Sfu {
             }
         }
         self.update_dynacast(id);
+        if renamed {
+            self.announce(publisher);
+        }
         // Never earlier than the next tick of the clock, or this would not end.
         let at = next.max(now + std::time::Duration::from_millis(10));
         self.context.timers.arm(Timer::Track(id), at);

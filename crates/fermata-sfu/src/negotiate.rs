@@ -12,7 +12,7 @@ use lk::signal_response::Message as Response;
 
 use crate::key::{LinkId, ParticipantId, Side};
 use crate::leave::Leaving;
-use crate::limits::{NEGOTIATION_TIMEOUT, SDP_LEN_MAX};
+use crate::limits::{CANDIDATE_LEN_MAX, NEGOTIATION_TIMEOUT, SDP_LEN_MAX};
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -199,8 +199,8 @@ impl Sfu {
         }
     }
 
-    /// A candidate of the client. Host names and junk are counted and ignored: we are ICE-lite
-    /// and learn addresses from its checks.
+    /// A candidate of the client. We are ICE-lite and learn addresses from its checks, so that those of no
+    /// use here (TCP, host names that only its own network knows, too many) are only counted.
     pub(crate) fn on_trickle(&mut self, id: ParticipantId, trickle: &lk::TrickleRequest) {
         /// What matters of a browser's `RTCIceCandidateInit`.
         #[derive(serde::Deserialize)]
@@ -210,6 +210,10 @@ impl Sfu {
         }
         let Self { participants, context, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
+        if trickle.candidate_init.len() > CANDIDATE_LEN_MAX {
+            context.stats.malformed_candidates += 1;
+            return;
+        }
         let init: CandidateInit = match serde_json::from_str(&trickle.candidate_init) {
             Ok(init) => init,
             Err(_) if trickle.candidate_init.is_empty() => return,
@@ -227,7 +231,7 @@ impl Sfu {
         };
         let Some(link) = participant.link_mut(side) else { return };
         if let Some(Err(_)) = link.with(context, |t| t.add_remote_candidate(&init.candidate)) {
-            context.stats.malformed_candidates += 1;
+            context.stats.candidates_unused += 1;
         }
     }
 }

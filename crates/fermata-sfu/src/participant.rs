@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use fermata_transport::{MediaKind, Mid, Rid};
+use fermata_transport::{Codec, MediaKind, Mid, Rid};
 use fermata_types::{Now, ParticipantSid, Role, Scene};
 use livekit_protocol as lk;
 
@@ -22,6 +22,8 @@ pub(crate) struct PendingTrack {
     /// Names under which it may appear in the SDP.
     pub(crate) cids: Vec<String>,
     pub(crate) kind: MediaKind,
+    /// The announcement says in which codec it is to come; otherwise its m-line does.
+    pub(crate) names_codec: bool,
     pub(crate) info: lk::TrackInfo,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Unbound {
     pub(crate) kind: MediaKind,
     pub(crate) track_id: String,
     pub(crate) rids: Vec<Rid>,
+    /// What the client prefers to send here.
+    pub(crate) codec: Option<Codec>,
 }
 
 /// A section in which the client of a single connection can receive.
@@ -135,6 +139,9 @@ pub(crate) struct Participant {
     pub(crate) quality: QualityMeter,
     /// What was told about it last.
     pub(crate) quality_told: Option<lk::ConnectionQuality>,
+    /// It came, or came to receive somebody, and has yet to be told how good the connections are that
+    /// did not change since.
+    pub(crate) qualities_due: bool,
 }
 
 /// What a participant is made of besides its [`Join`].
@@ -202,6 +209,7 @@ impl Participant {
             area: 0,
             quality: QualityMeter::new(now.instant),
             quality_told: None,
+            qualities_due: true,
             sid,
         }
     }

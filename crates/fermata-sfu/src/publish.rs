@@ -3,7 +3,7 @@
 //! A track is announced by a message and appears in an offer, in either order.
 //! It is published once both are there.
 
-use fermata_transport::{MediaKind, Offered, OfferedSection};
+use fermata_transport::{Codec, MediaKind, Offered, OfferedSection};
 use livekit_protocol as lk;
 use lk::request_response::{Reason, Request};
 use lk::signal_response::Message as Response;
@@ -43,11 +43,14 @@ impl Sfu {
         }
         let sid = self.new_track_sid().to_string();
         let cid = request.cid.clone();
-        let pending = pending_track(sid, request);
-        let published = lk::TrackPublishedResponse { cid, track: Some(pending.info.clone()) };
-        if let Some(participant) = self.participants.get_mut(&id) {
-            participant.pending.push_back(pending);
+        let mut pending = pending_track(sid, request);
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        // The offer may have come first: then the reply can already say what is really sent.
+        if let Some(codec) = offered_codec(participant, &pending) {
+            set_mime(&mut pending.info, codec);
         }
+        let published = lk::TrackPublishedResponse { cid, track: Some(pending.info.clone()) };
+        participant.pending.push_back(pending);
         self.context.signal(connection, Response::TrackPublished(published));
         self.bind(id);
     }
@@ -116,6 +119,7 @@ impl Sfu {
                     kind: section.kind,
                     track_id: section.track_id.clone(),
                     rids: section.rids.clone(),
+                    codec: section.codecs.first().copied(),
                 });
             } else {
                 self.context.stats.limited += 1;
@@ -154,8 +158,11 @@ impl Sfu {
 
     fn publish(&mut self, id: ParticipantId, pending: PendingTrack, unbound: Unbound) -> TrackId {
         let track = TrackId(self.next_id());
-        let PendingTrack { mut info, kind, .. } = pending;
+        let PendingTrack { mut info, kind, names_codec, .. } = pending;
         unbound.mid.as_str().clone_into(&mut info.mid);
+        if let Some(codec) = unbound.codec.filter(|_| !names_codec) {
+            set_mime(&mut info, codec);
+        }
         let sid = fermata_types::TrackSid::from_text(&info.sid);
         self.track_ids.insert(sid.clone(), track);
         if let Some(participant) = self.participants.get_mut(&id) {
@@ -237,6 +244,28 @@ impl Sfu {
     }
 }
 
+/// The codec of the m-line that waits for this announcement by name, unless the announcement names one.
+fn offered_codec(participant: &Participant, pending: &PendingTrack) -> Option<Codec> {
+    let mut unbound = participant.unbound.iter();
+    let unbound = unbound
+        .find(|unbound| unbound.kind == pending.kind && pending.cids.contains(&unbound.track_id))?;
+    unbound.codec.filter(|_| !pending.names_codec)
+}
+
+/// Says in which codec a track is sent, where the protocol says it: in the track and in its first codec.
+/// True if that was said differently before.
+pub(crate) fn set_mime(info: &mut lk::TrackInfo, codec: Codec) -> bool {
+    let first = info.codecs.first_mut().map(|first| &mut first.mime_type);
+    let mut changed = false;
+    for mime in first.into_iter().chain(std::iter::once(&mut info.mime_type)) {
+        if !mime.eq_ignore_ascii_case(codec.mime()) {
+            codec.mime().clone_into(mime);
+            changed = true;
+        }
+    }
+    changed
+}
+
 /// Whether it has tracks, announced ones included.
 fn is_publishing(participant: &Participant) -> bool {
     !participant.publications.is_empty() || !participant.pending.is_empty()
@@ -265,6 +294,7 @@ fn take_match(participant: &mut Participant) -> Option<(PendingTrack, Unbound)> 
 fn pending_track(sid: String, request: lk::AddTrackRequest) -> PendingTrack {
     let kind = if request.r#type == 0 { MediaKind::Audio } else { MediaKind::Video };
     let mut codecs = request.simulcast_codecs;
+    let names_codec = codecs.first().is_some_and(|codec| !codec.codec.is_empty());
     codecs.truncate(TRACK_CODECS_MAX);
     let mut cids = vec![request.cid];
     cids.extend(codecs.iter().map(|codec| codec.cid.clone()).filter(|cid| !cid.is_empty()));
@@ -305,7 +335,7 @@ fn pending_track(sid: String, request: lk::AddTrackRequest) -> PendingTrack {
         packet_trailer_features,
         ..Default::default()
     };
-    PendingTrack { cids, kind, info }
+    PendingTrack { cids, kind, names_codec, info }
 }
 
 fn codec_info(kind: MediaKind, codec: lk::SimulcastCodec) -> lk::SimulcastCodecInfo {
@@ -315,7 +345,7 @@ fn codec_info(kind: MediaKind, codec: lk::SimulcastCodec) -> lk::SimulcastCodecI
         (_, name) => name,
     };
     let prefix = if kind == MediaKind::Audio { "audio" } else { "video" };
-    let known = fermata_transport::Codec::from_mime(name);
+    let known = Codec::from_mime(name);
     let mime = known.map_or_else(|| format!("{prefix}/{name}"), |codec| codec.mime().to_owned());
     let mut layers = codec.layers;
     layers.truncate(TRACK_LAYERS_MAX);

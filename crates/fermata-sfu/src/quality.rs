@@ -1,6 +1,6 @@
 //! What clients are told about each other now and then: who speaks, and whose connection is how good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fermata_transport::{MediaKind, TransportStats};
 use livekit_protocol as lk;
@@ -84,7 +84,8 @@ impl Sfu {
         let now = self.context.now.instant;
         self.context.timers.arm(Timer::Quality(id), now + QUALITY_INTERVAL);
         let Some(room) = self.rooms.get(&id) else { return };
-        let mut changed = BTreeMap::new();
+        let mut changed = BTreeSet::new();
+        let mut all = BTreeMap::new();
         for member in room.members.values() {
             let Some(participant) = self.participants.get_mut(member) else { continue };
             if !participant.was_connected {
@@ -94,23 +95,28 @@ impl Sfu {
             let (quality, score) = participant.quality.update(now, &sample);
             if participant.quality_told != Some(quality) {
                 participant.quality_told = Some(quality);
-                let info = lk::ConnectionQualityInfo {
-                    participant_sid: participant.sid.to_string(),
-                    quality: quality.into(),
-                    score,
-                };
-                changed.insert(*member, info);
+                changed.insert(*member);
             }
-        }
-        if changed.is_empty() {
-            return;
+            let info = lk::ConnectionQualityInfo {
+                participant_sid: participant.sid.to_string(),
+                quality: quality.into(),
+                score,
+            };
+            all.insert(*member, info);
         }
         let members: Vec<_> = room.members.values().copied().collect();
         for member in members {
+            let Some(participant) = self.participants.get_mut(&member) else { continue };
+            let due = participant.qualities_due && participant.connection.is_some();
+            participant.qualities_due &= !due;
+            if changed.is_empty() && !due {
+                continue;
+            }
             let Some(participant) = self.participants.get(&member) else { continue };
             let seen = self.received_from(participant, |_| true);
+            let news = seen.values().filter(|publisher| due || changed.contains(publisher));
             let updates: Vec<_> =
-                seen.values().filter_map(|publisher| changed.get(publisher)).cloned().collect();
+                news.filter_map(|publisher| all.get(publisher)).cloned().collect();
             if !updates.is_empty() {
                 let update = lk::ConnectionQualityUpdate { updates };
                 self.context.signal(participant.connection, Response::ConnectionQuality(update));

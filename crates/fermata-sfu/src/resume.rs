@@ -44,6 +44,7 @@ impl Sfu {
         self.connections.insert(connection, id);
         participant.heard_at = self.context.now.instant;
         participant.sections_asked = false;
+        participant.qualities_due = true;
         let (room_id, last_message_seq) = (participant.room, participant.data.last_sequence);
         let silent = participant.close_signal_on_resume.take();
         if let Some(room) = room_sid {

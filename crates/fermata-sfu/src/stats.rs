@@ -37,6 +37,8 @@ pub struct SfuStats {
     pub malformed_sdp: u64,
     /// Candidates that could not be read.
     pub malformed_candidates: u64,
+    /// Candidates of no use here: over TCP, by host name, of an unknown form, or too many.
+    pub candidates_unused: u64,
     /// Data packets that could not be read.
     pub malformed_data: u64,
     /// RTP packets received from publishers.

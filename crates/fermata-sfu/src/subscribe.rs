@@ -88,6 +88,7 @@ impl Sfu {
             context.stats.limited += 1;
             return false;
         }
+        participant.qualities_due = true;
         let stream = stream_id(&publisher_sid, publication.stream_name());
         let (kind, sid) = (publication.kind, publication.sid.to_string());
         let tuning = (kind == MediaKind::Audio).then(|| publication.tuning());

@@ -59,6 +59,10 @@ fn nonsense_messages_are_counted_and_answered_or_dropped() {
             ..Default::default()
         }),
         Request::Trickle(lk::TrickleRequest {
+            candidate_init: format!("{{\"candidate\":\"{}\"}}", "x".repeat(5_000)),
+            ..Default::default()
+        }),
+        Request::Trickle(lk::TrickleRequest {
             candidate_init: r#"{"candidate":"candidate:x"}"#.to_owned(),
             target: 77,
             ..Default::default()
@@ -101,7 +105,7 @@ fn nonsense_messages_are_counted_and_answered_or_dropped() {
     assert_eq!(world.clients[bob].heard(&mic).len(), 20);
     let stats = world.sfu.stats();
     assert!(stats.malformed_sdp >= 5, "{stats:?}");
-    assert_eq!(stats.malformed_candidates, 2);
+    assert_eq!((stats.malformed_candidates, stats.candidates_unused), (2, 1));
     assert_eq!(stats.participants, 2);
     assert_eq!(world.clients[bob].leave_reason(), None);
 }

@@ -46,7 +46,7 @@ pub struct OfferedSection {
     pub track_id: String,
     /// Simulcast layers the client announced, in its order.
     pub rids: Vec<Rid>,
-    /// Codecs both ends agree on, in the order of [`Codec::ALL`].
+    /// Codecs both ends agree on, the one the client prefers (and so sends) first.
     pub codecs: Vec<Codec>,
 }
 
@@ -177,6 +177,8 @@ impl Transport {
     fn offered_section(&self, section: &Section) -> Option<OfferedSection> {
         let kind = section.kind.filter(|_| !section.rejected)?;
         let mid = Mid::from(section.mid.as_str());
+        let mut codecs = self.lines.get(mid).map(Line::codecs).unwrap_or_default();
+        codecs.sort_by_key(|codec| section.rank(*codec));
         Some(OfferedSection {
             mid,
             kind,
@@ -185,7 +187,7 @@ impl Transport {
             stream_id: section.stream_id.clone(),
             track_id: section.track_id.clone(),
             rids: section.rids.clone(),
-            codecs: self.lines.get(mid).map(Line::codecs).unwrap_or_default(),
+            codecs,
         })
     }
 

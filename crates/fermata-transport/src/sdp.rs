@@ -3,6 +3,7 @@
 //! Not a parser of SDP: the engine is. This reads the few attributes that bind sections to tracks,
 //! checks the bounds before the engine sees the text, and edits lines of the engine's own output.
 
+use fermata_rtp::Codec;
 use fermata_types::MediaKind;
 
 use crate::error::SdpError;
@@ -31,6 +32,10 @@ pub(crate) struct Section {
     pub(crate) stream_id: String,
     pub(crate) track_id: String,
     pub(crate) rids: Vec<Rid>,
+    /// Payload types of the `m=` line, the preferred one first (RFC 8866 section 5.14).
+    pub(crate) payload_types: Vec<u8>,
+    /// Codecs we know among them, each with its payload type.
+    pub(crate) codecs: Vec<(u8, Codec)>,
     /// Port 0 and not bundled: switched off for good.
     pub(crate) rejected: bool,
 }
@@ -108,7 +113,26 @@ fn section(media: &str) -> Section {
         Some("video") => Some(MediaKind::Video),
         _ => None,
     };
-    Section { kind, rejected: words.next() == Some("0"), ..Section::default() }
+    let rejected = words.next() == Some("0");
+    // Seven bits each, so that more than 128 are repetitions.
+    let payload_types = words.skip(1).take(128).filter_map(|word| word.parse().ok()).collect();
+    Section { kind, payload_types, rejected, ..Section::default() }
+}
+
+impl Section {
+    /// The place of a codec in the peer's order of preference; codecs it did not name come last.
+    pub(crate) fn rank(&self, codec: Codec) -> usize {
+        let named = self.codecs.iter().filter(|(_, named)| *named == codec);
+        let places = named.filter_map(|(pt, _)| self.payload_types.iter().position(|p| p == pt));
+        places.min().unwrap_or(usize::MAX)
+    }
+}
+
+/// The payload type and codec of an `a=rtpmap` value.
+fn codec_of(map: &str) -> Option<(u8, Codec)> {
+    let (pt, name) = map.split_once(' ')?;
+    let name = name.split('/').next()?;
+    Some((pt.parse().ok()?, Codec::from_mime(name.trim())?))
 }
 
 fn read_attribute(section: &mut Section, attribute: &str) -> Result<(), SdpError> {
@@ -126,6 +150,10 @@ fn read_attribute(section: &mut Section, attribute: &str) -> Result<(), SdpError
                 words.next().unwrap_or_default().clone_into(&mut section.track_id);
             } else if let Some(rid) = other.strip_prefix("rid:") {
                 return read_rid(section, rid);
+            } else if let Some(map) = other.strip_prefix("rtpmap:")
+                && section.codecs.len() < section.payload_types.len()
+            {
+                section.codecs.extend(codec_of(map));
             }
         }
     }

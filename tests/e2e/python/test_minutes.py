@@ -17,7 +17,7 @@ from harness.server import Server
 from harness.until import at, until
 
 # Most that a lost node may cost a stay (fermata-node, limits.rs, USAGE_LOSS_MAX), and one for the cut second.
-LOSS_MAX_S = 4 + 1
+LOSS_MAX_S = 3 + 1
 # Where the protocols differ nothing may differ here: each meeting is held on both at once.
 PROTOCOLS = ("v0", "v1")
 

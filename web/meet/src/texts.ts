@@ -225,7 +225,7 @@ export const t = {
     you: 'You',
     youSuffix: '(you)',
     people: (n: number) => (n === 1 ? '1 person' : `${n} people`),
-    alone: 'Nobody else is here yet.',
+    alone: 'You are the only one here.',
     aloneHint: 'Send others the link to this room.',
     inRoom: 'In the room',
     screenOf: (name: string) => `${name}’s screen`,

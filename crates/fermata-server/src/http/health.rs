@@ -3,18 +3,23 @@
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use fermata_node::NodeStats;
 use serde::Serialize;
 
-use super::pages::presence;
+use super::pages::{Presence, presence};
 use super::peer::Peer;
 use crate::server::Shared;
 use crate::v1::auth::is_operator;
 
-/// `GET /`: clients probe it to see whether they are online.
-pub async fn root() -> &'static str {
-    "OK"
+/// `GET /`: clients probe it to see whether they are online. A person in a browser gets the meeting page.
+pub async fn root(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let person = accept.is_some_and(|accept| accept.contains("text/html"));
+    if person && presence(&shared) != Presence::Absent {
+        return ([(header::VARY, "accept")], Redirect::to("/meet/")).into_response();
+    }
+    ([(header::VARY, "accept")], "OK").into_response()
 }
 
 /// The parts of the server and how they are.

@@ -117,6 +117,7 @@ pub(super) const SFU: &[Row<Read<SfuStats>>] = read! { SfuStats;
     malformed_datagrams Counter "fermata_malformed_datagrams_total" "Datagrams that their connection could not read.";
     malformed_sdp Counter "fermata_malformed_sdp_total" "Session descriptions that could not be read or applied.";
     malformed_candidates Counter "fermata_malformed_candidates_total" "ICE candidates that could not be read.";
+    candidates_unused Counter "fermata_candidates_unused_total" "ICE candidates of no use here: over TCP, by host name, too many.";
     malformed_data Counter "fermata_malformed_data_total" "Data packets that could not be read.";
     rtp_in Counter "fermata_rtp_packets_in_total" "RTP packets received from publishers.";
     rtp_out Counter "fermata_rtp_packets_out_total" "RTP packets handed to subscribers.";

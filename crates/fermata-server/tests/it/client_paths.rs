@@ -323,6 +323,10 @@ async fn pages_come_from_a_folder_with_their_headers() {
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("connect-src"));
     }
+    let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let start = server.ask("GET /", &browser, None).await;
+    assert_eq!((start.status, &start.headers["location"]), (303, &"/meet/".parse().unwrap()));
+    assert_eq!(server.ask("GET /", &[("accept", "*/*")], None).await.text, "OK");
     let asset = server.ask("GET /meet/assets/a-1.js", &[], None).await;
     assert!(asset.headers["cache-control"].to_str().unwrap().contains("immutable"));
     assert!(asset.headers["content-type"].to_str().unwrap().starts_with("text/javascript"));

@@ -36,6 +36,8 @@ pub struct Peer {
     pub waiting: Option<(u32, String)>,
     pub wants_offer: bool,
     pub keyframes_asked: usize,
+    /// In which video is sent; what is not VP8 is noise.
+    pub video: Codec,
     labels: HashMap<ChannelId, String>,
     pending: Option<SdpPendingOffer>,
     channels: bool,
@@ -62,6 +64,7 @@ impl Peer {
             waiting: None,
             wants_offer: false,
             keyframes_asked: 0,
+            video: Codec::Vp8,
             labels: HashMap::new(),
             pending: None,
             channels: false,
@@ -186,7 +189,8 @@ impl Peer {
         let kind = self.rtc.media(mid).unwrap().kind();
         let (codec, rate, payload) = match kind {
             MediaKind::Audio => (Codec::Opus, 960, vec![0x78, 1, 2, 3]),
-            MediaKind::Video => (Codec::Vp8, 1800, vp8_keyframe(seq)),
+            MediaKind::Video if self.video == Codec::Vp8 => (Codec::Vp8, 1800, vp8_keyframe(seq)),
+            MediaKind::Video => (self.video, 1800, vec![0x65; 50]),
         };
         let pt = self.rtc.codec_config().find(|c| c.spec().codec == codec).unwrap().pt();
         let mut api = self.rtc.direct_api();

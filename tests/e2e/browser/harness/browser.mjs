@@ -64,8 +64,9 @@ export class Person {
 
   /** Enters a room as anybody may on a development server: with a name and nothing else. */
   async enterFreely(http, room) {
-    await this.page.goto(`${http}/meet/r/${room}`);
+    await this.page.goto(http);
     await this.get('name').fill(this.name);
+    await this.get('room').fill(room);
     await this.get('join').click();
     await this.isIn();
   }

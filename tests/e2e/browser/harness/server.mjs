@@ -1,6 +1,7 @@
 // The real binary as a child process. One line of JSON on its stdout says where it is.
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,8 @@ const READY_MS = 20_000;
 const STOP_MS = 15_000;
 export const APP = 1400000001;
 
+let ending = false;
+
 /** Starts `fermata serve --dev` on ports the system chooses. */
 export async function startServer(name) {
   mkdirSync(artifacts, { recursive: true });
@@ -20,8 +23,9 @@ export async function startServer(name) {
   const args = ['serve', '--dev', '--http-port', '0', '--udp-port', '0'];
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', log] });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
-  // A test that fails must not leave it running.
+  // A test that fails or is ended must not leave it running.
   process.once('exit', () => child.kill('SIGKILL'));
+  endBySignal();
   const line = await within(READY_MS, 'the server is not ready', Promise.race([
     new Promise((resolve) => createInterface({ input: child.stdout }).once('line', resolve)),
     ended.then((code) => Promise.reject(new Error(`the server ended: ${code}`))),
@@ -45,6 +49,15 @@ export async function startServer(name) {
       return answer.status === 204 ? null : answer.json();
     },
   };
+}
+
+/** Without this, a signal ends the process without its `exit` event. */
+function endBySignal() {
+  if (ending) return;
+  ending = true;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
 }
 
 /** The promise, or an error after `ms`. */

@@ -54,7 +54,9 @@ test('who joins before camera and microphone have started is seen and heard', as
   people.push(anna, ben);
   // Devices start when the test says so, as if the browser were still asking for permission.
   await anna.page.addInitScript(() => {
-    const devices = MediaDevices.prototype;
+    // Blank pages have no devices.
+    const devices = globalThis.MediaDevices?.prototype;
+    if (!devices) return;
     const open = devices.getUserMedia;
     const permitted = new Promise((resolve) => {
       window.permit = resolve;

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about rooms. It bounds what a client may cost: message size and rate, silence, slowness.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -37,11 +38,7 @@ pub(super) async fn run(
 ) {
     shared.metrics.add(Metric::WsConnections, 1);
     let (mut sink, mut stream) = socket.split();
-    let text = AtomicBool::new(false);
-    let ending = tokio::select! {
-        ending = read(&shared, &mut stream, connection, &text) => ending,
-        ending = write(&shared, &mut sink, connection, signals, &text) => ending,
-    };
+    let ending = carry(&shared, &mut sink, &mut stream, connection, signals).await;
     if let Some((code, reason)) = ending {
         let frame = CloseFrame { code, reason: reason.into() };
         let good_bye = async {
@@ -53,6 +50,34 @@ pub(super) async fn run(
     }
     let _ = shared.node.signal_closed(connection).await;
     shared.metrics.subtract(Metric::WsConnections, 1);
+}
+
+/// Both directions, until one ends. A client that does not take messages any more may have said something
+/// before, above all that it leaves: that is still heard, and its queue is kept so long.
+async fn carry(
+    shared: &Server,
+    sink: &mut SplitSink<WebSocket, Message>,
+    stream: &mut SplitStream<WebSocket>,
+    connection: ConnectionId,
+    mut signals: mpsc::Receiver<SignalOut>,
+) -> Ending {
+    let text = AtomicBool::new(false);
+    let mut reading = pin!(read(shared, stream, connection, &text));
+    let written = tokio::select! {
+        ending = &mut reading => return ending,
+        ending = write(shared, sink, connection, &mut signals, &text) => ending,
+    };
+    if written.is_some() {
+        return written;
+    }
+    let last_words = async {
+        tokio::select! {
+            _ = &mut reading => {}
+            () = async { while signals.recv().await.is_some() {} } => {}
+        }
+    };
+    let _ = timeout(WS_CLOSE_TIME_MAX, last_words).await;
+    None
 }
 
 /// The client's messages. Ends with the connection, or with what the client did wrong.
@@ -110,7 +135,7 @@ async fn write(
     shared: &Server,
     sink: &mut SplitSink<WebSocket, Message>,
     connection: ConnectionId,
-    mut signals: mpsc::Receiver<SignalOut>,
+    signals: &mut mpsc::Receiver<SignalOut>,
     text: &AtomicBool,
 ) -> Ending {
     let mut ping = interval(WS_PING_EVERY);
