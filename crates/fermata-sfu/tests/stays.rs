@@ -40,6 +40,32 @@ fn the_wait_for_a_vanished_user_is_counted() {
 }
 
 #[test]
+fn a_stepping_wall_clock_adds_and_loses_nothing() {
+    for hours in [24, -24] {
+        let mut world = World::new();
+        let start = world.now;
+        let ann = world.arrive(join("ann"));
+        let sid = world.clients[ann].sid.clone();
+        world.run(Duration::from_secs(30));
+        world.now.wall += jiff::SignedDuration::from_hours(hours);
+        world.run(Duration::from_secs(59));
+        assert_eq!(world.now.instant - start.instant, Duration::from_secs(90));
+        world.send(ann, leave());
+        assert_eq!(world.end(&sid), Some(StayEnd::Left));
+        assert_eq!(world.seconds(&sid).into_iter().collect::<Vec<_>>(), [("audio", 90)]);
+        for fact in &world.usage {
+            let at = match fact {
+                UsageFact::Opened(opened) => opened.entered_at,
+                UsageFact::Window(window) => window.window_start,
+                UsageFact::Closed(closed) => closed.ended_at,
+            };
+            let away = at.duration_since(start.wall).abs();
+            assert!(away < jiff::SignedDuration::from_mins(3), "{hours} h: {fact:?}");
+        }
+    }
+}
+
+#[test]
 fn a_lost_signalling_connection_alone_ends_nothing() {
     let mut world = World::new();
     let ann = world.arrive(join("ann"));
