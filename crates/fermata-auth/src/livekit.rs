@@ -40,6 +40,9 @@ pub struct Claims {
     pub room_config: Option<RoomConfig>,
     /// Anchor or audience, if the token was made by this program; other tokens leave it to the rights.
     pub role: Option<Role>,
+    /// The join must not make its room, even where rooms come into being by being joined. Only tokens made
+    /// by this program say so.
+    pub creation_denied: bool,
 }
 
 impl Claims {

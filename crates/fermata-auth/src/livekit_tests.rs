@@ -234,6 +234,7 @@ prop_compose! {
         video in grants(),
         config in prop::option::of((".{0,9}", prop::option::of(any::<u32>()), ".{0,9}")),
         role in prop::option::of(any::<bool>()),
+        creation_denied in any::<bool>(),
     ) -> Claims {
         Claims {
             identity, name, metadata, attributes, kind,
@@ -245,6 +246,7 @@ prop_compose! {
                 name, metadata, empty_timeout_s: number, departure_timeout_s: None, max_participants: number,
             }),
             role: role.map(|anchor| if anchor { Role::Anchor } else { Role::Audience }),
+            creation_denied,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct TokenClaims {
 #[serde(default)]
 struct Own {
     role: Option<Role>,
+    /// May the room be made by this join? Only `false` is ever written.
+    create: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -100,6 +102,7 @@ impl TokenClaims {
     /// In the words of the rest of the program.
     pub(crate) fn into_claims(self) -> Result<Claims, Refusal> {
         let expires_at = self.exp.ok_or_else(|| invalid("it has no exp"))?.0;
+        let own = self.fermata.unwrap_or_default();
         let identity = self.sub.filter(|s| !s.is_empty()).or(self.jti).unwrap_or_default();
         Ok(Claims {
             identity,
@@ -112,7 +115,8 @@ impl TokenClaims {
             expires_at,
             video: self.video.unwrap_or_default().into_grant(),
             room_config: self.room_config.map(Room::into_config).transpose()?,
-            role: self.fermata.unwrap_or_default().role,
+            role: own.role,
+            creation_denied: own.create == Some(false),
         })
     }
 }
@@ -201,10 +205,22 @@ pub(crate) fn to_json(claims: &Claims, key: &str) -> Value {
     if let Some(config) = &claims.room_config {
         map.insert("roomConfig".to_owned(), config_to_json(config));
     }
-    if let Some(role) = claims.role {
-        map.insert("fermata".to_owned(), json!({ "role": role }));
+    let own = own_to_json(claims);
+    if !own.is_empty() {
+        map.insert("fermata".to_owned(), Value::Object(own));
     }
     Value::Object(map)
+}
+
+fn own_to_json(claims: &Claims) -> Map<String, Value> {
+    let mut map = Map::new();
+    if let Some(role) = claims.role {
+        map.insert("role".to_owned(), json!(role));
+    }
+    if claims.creation_denied {
+        map.insert("create".to_owned(), json!(false));
+    }
+    map
 }
 
 fn put(map: &mut Map<String, Value>, name: &str, text: &str) {

@@ -39,6 +39,9 @@ pub const USAGE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// log syncs within one more ([`USAGE_SYNC_INTERVAL`]; a mere `kill -9` spares that one).
 pub const USAGE_LOSS_MAX: Duration = Duration::from_secs(3);
 
+/// Time between heartbeats in the log while no stay is open; so long a full disk may stay unnoticed then.
+pub const USAGE_IDLE_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Time between reports to the store, also when nothing happened (the report is the node's heartbeat there).
 pub const USAGE_REPORT_INTERVAL: Duration = Duration::from_secs(2);
 

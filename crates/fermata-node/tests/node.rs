@@ -20,8 +20,11 @@ use fermata_node::{
 };
 use fermata_sfu::io::{ClientSettings, Command, Join, Reply, RoomOptions, RoomPermission, Verdict};
 use fermata_store::{Account, ApiKey, App, AppWithKeys, MemoryStore, Stay, Store};
-use fermata_types::{AccountId, NodeId, Reason, Role, RoomName, Scene, SdkAppId, StayEnd};
-use jiff::Timestamp;
+use fermata_types::{
+    AccountId, NodeId, Now, ParticipantSid, Reason, Role, RoomName, RoomSid, Scene, SdkAppId, Sku,
+    StayClosed, StayEnd, StayOpened, UsageBatch, UsageWindow,
+};
+use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 use tokio::sync::mpsc::Receiver;
@@ -326,6 +329,68 @@ async fn while_usage_cannot_be_written_newcomers_are_refused_and_calls_go_on() {
     assert!(!node.is_running());
     assert_eq!(stays(&store).await.len(), 2);
     assert_eq!(node.stats().await, Err(NodeStopped));
+}
+
+/// A run whose wall clock was a day ahead left a stay open; this one starts with the clock put right.
+#[tokio::test]
+async fn a_clock_that_stepped_back_before_the_restart_stretches_and_reopens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store().await;
+    let now = Now::read().wall;
+    let day = SignedDuration::from_hours(24);
+    // Entered an hour ago by the right clock, which then jumped ahead.
+    let minute = Timestamp::from_second(now.as_second() / 60 * 60 - 3_600).unwrap();
+    let opened = |stay: &str| StayOpened {
+        stay: ParticipantSid::from_text(stay),
+        app: APP,
+        room: RoomName::Text("r".into()),
+        room_sid: RoomSid::from_text("RM_old"),
+        identity: stay.to_owned(),
+        scene: Scene::Live,
+        role: Role::Anchor,
+        entered_at: minute,
+    };
+    let window = |stay: &str| UsageWindow {
+        stay: ParticipantSid::from_text(stay),
+        sku: Sku::Audio,
+        window_start: minute,
+        seconds: 60,
+    };
+    let left = minute + SignedDuration::from_secs(60);
+    let batch = UsageBatch {
+        node: NodeId::from_text("ND_1"),
+        opened: vec![opened("PA_open"), opened("PA_left")],
+        windows: vec![window("PA_open"), window("PA_left")],
+        closed: vec![StayClosed {
+            stay: ParticipantSid::from_text("PA_left"),
+            ended_at: left,
+            end: StayEnd::Left,
+        }],
+        watermark: now + day,
+    };
+    store.intake(batch).await.unwrap();
+    for run in 1..=2 {
+        let node = start(folder.path(), &store).await;
+        let ended: BTreeMap<_, _> = stays(&store)
+            .await
+            .into_iter()
+            .map(|stay| (stay.identity.clone(), (stay.ended_at, stay.end, stay.seconds)))
+            .collect();
+        let seconds = vec![(Sku::Audio, 60)];
+        let last = left + SignedDuration::from_secs(60);
+        let lost = (Some(last), Some(StayEnd::Lost), seconds.clone());
+        assert_eq!(ended["PA_open"], lost, "run {run}");
+        assert_eq!(ended["PA_left"], (Some(left), Some(StayEnd::Left), seconds), "run {run}");
+        // Who comes now is counted by the clock of now, and is not closed as lost.
+        let (sink, mut queue) = signal_channel();
+        let name = format!("ann {run}");
+        node.join(join(&node, &name), sink).await.unwrap();
+        next(&mut queue, |m| if let Response::Join(j) = m { Some(j) } else { None }).await;
+        node.shutdown().await;
+        let ann = stays(&store).await.into_iter().find(|stay| stay.identity == name).unwrap();
+        assert_eq!(ann.end, Some(StayEnd::Shutdown));
+        assert!(ann.ended_at.unwrap() < now + day / 2, "{ann:?}");
+    }
 }
 
 /// Waits, bounded, until something is so.

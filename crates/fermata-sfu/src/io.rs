@@ -300,6 +300,8 @@ pub struct TokenOrder {
     pub role: Role,
     /// Participant kind.
     pub kind: i32,
+    /// May the room be made anew with it, as with the token that the participant came with?
+    pub may_create: bool,
 }
 
 /// One fact of usage.

@@ -81,6 +81,8 @@ pub(crate) struct Participant {
     pub(crate) permission: RoomPermission,
     pub(crate) role: Role,
     pub(crate) kind: i32,
+    /// Its token may make the room.
+    pub(crate) may_create: bool,
     pub(crate) client: lk::ClientInfo,
     pub(crate) protocol: i32,
     pub(crate) single: bool,
@@ -172,6 +174,7 @@ impl Participant {
             permission,
             role,
             kind: join.kind,
+            may_create: join.may_create,
             client: join.client.info,
             protocol: join.client.protocol,
             single: join.client.single_connection,

@@ -180,6 +180,7 @@ impl Sfu {
             permission: participant.permission.clone(),
             role: participant.role,
             kind: participant.kind,
+            may_create: participant.may_create,
         };
         self.context.out.push_back(Output::RefreshToken(connection, Box::new(order)));
     }

@@ -70,7 +70,7 @@ pub fn join(parts: JoinParts) -> Result<Join, Refusal> {
         role,
         kind: kind_of(&claims),
         issued_at: claims.made_at(),
-        may_create: auto_create || grant.room_create,
+        may_create: !claims.creation_denied && (auto_create || grant.room_create),
         room_options: options_of(&claims),
         permission,
         client: hello.client,
@@ -200,6 +200,7 @@ pub fn refresh_claims(order: &TokenOrder, now: Timestamp) -> Claims {
         },
         room_config: None,
         role: Some(order.role),
+        creation_denied: !order.may_create,
     }
 }
 
@@ -266,6 +267,26 @@ mod tests {
     }
 
     #[test]
+    fn a_room_is_made_by_right_or_by_configuration_unless_the_token_forbids_it() {
+        let rows = [
+            ((false, false, false), false),
+            ((true, false, false), true),
+            ((false, true, false), true),
+            ((true, true, false), true),
+            ((true, true, true), false),
+            ((true, false, true), false),
+        ];
+        for ((auto_create, room_create, creation_denied), expected) in rows {
+            let mut parts = parts(claims());
+            parts.auto_create = auto_create;
+            parts.claims.video.room_create = room_create;
+            parts.claims.creation_denied = creation_denied;
+            let row = (auto_create, room_create, creation_denied);
+            assert_eq!(join(parts).unwrap().may_create, expected, "{row:?}");
+        }
+    }
+
+    #[test]
     fn own_metadata_needs_the_right_to_change_it() {
         let with = |allowed| {
             let mut parts = parts(claims());
@@ -308,7 +329,7 @@ mod tests {
         claims.kind = "agent".to_owned();
         claims.attributes = [("a".to_owned(), "1".to_owned())].into();
         let before = join(parts(claims)).unwrap();
-        let order = TokenOrder {
+        let order = |may_create| TokenOrder {
             app: before.app,
             room: before.room.clone(),
             identity: before.identity.clone(),
@@ -318,17 +339,21 @@ mod tests {
             permission: before.permission.clone(),
             role: Role::Anchor,
             kind: before.kind,
+            may_create,
         };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let token = fermata_auth::sign(&refresh_claims(&order, now), "key", "secret");
-        let read = fermata_auth::verify(&token, "secret", now).unwrap();
-        let after = join(parts(read)).unwrap();
-        assert_eq!(
-            (&after.room, &after.identity, after.role),
-            (&before.room, &before.identity, before.role)
-        );
-        assert_eq!(after.permission, before.permission);
-        assert_eq!((after.kind, &after.attributes), (before.kind, &before.attributes));
-        assert_eq!(after.issued_at, 1_700_000_000);
+        for may_create in [true, false] {
+            let claims = refresh_claims(&order(may_create), now);
+            let token = fermata_auth::sign(&claims, "key", "secret");
+            let read = fermata_auth::verify(&token, "secret", now).unwrap();
+            let after = join(JoinParts { auto_create: true, ..parts(read) }).unwrap();
+            assert_eq!(
+                (&after.room, &after.identity, after.role),
+                (&before.room, &before.identity, before.role)
+            );
+            assert_eq!(after.permission, before.permission);
+            assert_eq!((after.kind, &after.attributes), (before.kind, &before.attributes));
+            assert_eq!((after.issued_at, after.may_create), (1_700_000_000, may_create));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What is allowed, and what a change amounts to: pure functions that every backend shares.
 
-use fermata_types::{AccountId, NodeId, SdkAppId, StayEnd, TokenId};
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use fermata_types::{AccountId, NodeId, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS};
+use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
 
 use crate::limits::{
     API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX,
@@ -281,6 +281,21 @@ pub(crate) fn end_that_holds(
 ) -> (Timestamp, StayEnd) {
     let rank = |(at, end): (Timestamp, StayEnd)| (end == StayEnd::Lost, at, end_code(end));
     if rank(b) < rank(a) { b } else { a }
+}
+
+/// When a lost stay ended: at the node's watermark, but neither before the window of which it has seconds
+/// last (`last_window`, its start; its entry, if it has none) nor more than a minute after that window.
+/// The watermark is of a wall clock, which may have stepped far during the stay.
+pub(crate) fn end_when_lost(
+    entered_at: Timestamp,
+    last_window: Option<Timestamp>,
+    watermark: Timestamp,
+) -> Timestamp {
+    let earliest = last_window.map_or(entered_at, |start| start.max(entered_at));
+    let windows = if last_window.is_some() { 2 } else { 1 };
+    let after = SignedDuration::from_secs(i64::from(WINDOW_SECONDS) * windows);
+    let latest = last_window.unwrap_or(entered_at).saturating_add(after).unwrap_or(Timestamp::MAX);
+    watermark.clamp(earliest, latest.max(earliest))
 }
 
 /// Every end with its stable code in tables.

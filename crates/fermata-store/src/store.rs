@@ -54,6 +54,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Windows of a stay that was never opened are kept and counted once the opening arrives.
     fn intake(&self, batch: UsageBatch) -> StoreFuture<'_, ()>;
     /// Closes, as `Lost`, every open stay of `node` at the node's watermark; returns how many.
+    /// A watermark of a wall clock that had stepped does not carry far: a stay ends within its last window
+    /// (its entry, if it has none) or at most a minute after that.
     fn close_lost_stays(&self, node: NodeId) -> StoreFuture<'_, u64>;
 
     /// Seconds per civil day (account's zone) and SKU, `from` to `to` inclusive, ordered by day and SKU.

@@ -91,6 +91,16 @@ impl Log {
         self.begin()
     }
 
+    /// Leaves the segment as it is and begins the next with `bytes`, durably. If that fails, the begun file is
+    /// taken away again: attempts on a full disk must not heap up.
+    pub(crate) fn renew_with(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let done = self.renew().and_then(|()| self.append(bytes)).and_then(|()| self.sync());
+        if done.is_err() && self.segment.take().is_some() {
+            let _ = fs::remove_file(path_of(&self.folder, self.number));
+        }
+        done
+    }
+
     /// Number of the segment being written.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -119,6 +119,46 @@ fn a_new_run_finds_everything_without_a_sync() {
 }
 
 #[test]
+fn a_stepping_wall_clock_changes_no_fact_and_never_takes_the_watermark_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut writer, _) = writer(folder.path(), 1 << 20);
+    let start = Now::read();
+    let at_step = |seconds: u64, hours: i64| {
+        let now = start.plus(Duration::from_secs(seconds));
+        let step = jiff::SignedDuration::from_hours(hours);
+        Now { instant: now.instant, wall: now.wall.checked_add(step).unwrap() }
+    };
+    let mut told = Timestamp::UNIX_EPOCH;
+    let rows = [(0, 0), (1, 24), (2, 0), (3, -24), (4, 0)];
+    for (number, (second, step)) in rows.into_iter().enumerate() {
+        let (now, seconds) = (at_step(second, step), u32::try_from(number + 1).unwrap());
+        let facts = if number == 0 { vec![opened(1)] } else { vec![window(1, seconds)] };
+        writer.facts(now, facts.clone().into_iter());
+        writer.tick(now);
+        let taken = writer.take(now);
+        assert_eq!(taken.batch.opened.len() + taken.batch.windows.len(), 1, "{step}");
+        assert!(taken.batch.watermark >= told, "{step}");
+        told = taken.batch.watermark;
+        writer.acked(&taken);
+    }
+    drop(writer);
+    let (_, found) = reopen(folder.path(), 1 << 20);
+    assert_eq!(found.facts, merged([opened(1), window(1, 5)]));
+    assert_eq!(found.heartbeat, Some(at_step(1, 24).wall));
+}
+
+#[test]
+fn an_idle_node_beats_too_but_seldom() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut writer, counters) = writer(folder.path(), 1 << 20);
+    let start = Now::read();
+    for second in 0..20 {
+        writer.tick(start.plus(Duration::from_secs(second)));
+    }
+    assert_eq!(counters.usage_syncs.load(Ordering::Relaxed), 4);
+}
+
+#[test]
 fn two_nodes_cannot_share_a_log() {
     let folder = tempfile::tempdir().unwrap();
     let first = Log::open(folder.path(), 100).unwrap();

@@ -17,7 +17,7 @@ use super::log::Log;
 use super::merged::Merged;
 use super::record::Record;
 use crate::counters::{Counters, count};
-use crate::limits::{USAGE_BATCH_LEN_MAX, USAGE_PENDING_MAX};
+use crate::limits::{USAGE_BATCH_LEN_MAX, USAGE_IDLE_HEARTBEAT_INTERVAL, USAGE_PENDING_MAX};
 
 /// Facts taken from the queue before they are appended together.
 const FACTS_PER_APPEND: usize = 1_024;
@@ -182,9 +182,13 @@ impl Writer {
         if self.broken {
             return;
         }
-        let due =
-            self.heartbeat_at.is_none_or(|at| now.instant.duration_since(at) >= self.sync_interval);
-        if !self.open.is_empty() && due {
+        // Also when nobody is there: a full disk must show before the next user comes.
+        let every = if self.open.is_empty() {
+            self.sync_interval.max(USAGE_IDLE_HEARTBEAT_INTERVAL)
+        } else {
+            self.sync_interval
+        };
+        if self.heartbeat_at.is_none_or(|at| now.instant.duration_since(at) >= every) {
             let mut bytes = Vec::new();
             self.heartbeat(now, &mut bytes);
             self.append(&bytes, 0);
@@ -296,8 +300,7 @@ impl Writer {
             records += 1;
         }
         self.heartbeat(now, &mut bytes);
-        match self.log.renew().and_then(|()| self.log.append(&bytes)).and_then(|()| self.log.sync())
-        {
+        match self.log.renew_with(&bytes) {
             Ok(()) => {
                 tracing::info!(records, "The usage log can be written again.");
                 self.broken = false;

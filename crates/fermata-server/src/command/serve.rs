@@ -195,7 +195,8 @@ async fn start_node(
     for address in advertised {
         listen = listen.advertised_as(address);
     }
-    let config = NodeConfig::new(NodeId::from_text(&name), data_dir.to_owned(), vec![listen]);
+    let mut config = NodeConfig::new(NodeId::from_text(&name), data_dir.to_owned(), vec![listen]);
+    config.limits = settings.limits();
     Node::start(config, Arc::new(Arc::clone(store))).await.map_err(|error| match error {
         fermata_node::StartError::Bind { bind, source } => {
             anyhow::Error::new(ConfigError::Conflict {

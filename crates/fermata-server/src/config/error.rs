@@ -26,6 +26,16 @@ pub enum ConfigError {
         /// All keys.
         known: String,
     },
+    /// The environment has a variable of ours that no key has.
+    #[error(
+        "{variable}: there is no such variable; did you mean {nearest}? `fermata config` prints them all"
+    )]
+    UnknownVariable {
+        /// The variable as given.
+        variable: String,
+        /// The nearest of those that exist.
+        nearest: String,
+    },
     /// The file cannot be read, or it is not TOML.
     #[error(
         "config = {file:?} is not allowed: it takes the path of a readable TOML file ({problem})"

@@ -243,6 +243,35 @@ pub const KEYS: &[Key] = &[
                  grant roomCreate is refused where there is no room.",
     },
     Key {
+        name: "rooms_max",
+        flag: "rooms-max",
+        kind: Kind::Number { min: 1, max: 1_000_000 },
+        unit: "rooms",
+        default: "10000",
+        default_dev: None,
+        effect: "Most rooms at a time. A join that would make one more is refused with node_full.",
+    },
+    Key {
+        name: "participants_max",
+        flag: "participants-max",
+        kind: Kind::Number { min: 1, max: 1_000_000 },
+        unit: "users",
+        default: "20000",
+        default_dev: None,
+        effect: "Most users at a time in all rooms together. Further ones are refused with node_full; who \
+                 takes the place of an earlier stay of the same identity is not.",
+    },
+    Key {
+        name: "live_users_max",
+        flag: "live-users-max",
+        kind: Kind::Number { min: 1, max: 1_000_000 },
+        unit: "users",
+        default: "10000",
+        default_dev: None,
+        effect: "Most users in one room of scene live, anchors and audience together. Further ones are \
+                 refused with room_full. A room of scene call takes 300 in any case.",
+    },
+    Key {
         name: "meet_dir",
         flag: "meet-dir",
         kind: Kind::Path,

@@ -90,7 +90,8 @@ impl Layers {
     /// Reads all layers: flags from `matches`, variables from the environment, the file that either names.
     ///
     /// # Errors
-    /// [`ConfigError`] for a value outside of what its key takes, an unknown key, an unreadable file.
+    /// [`ConfigError`] for a value outside of what its key takes, an unknown key or variable, an unreadable
+    /// file.
     pub fn read(matches: &ArgMatches) -> Result<Self, ConfigError> {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -117,6 +118,7 @@ impl Layers {
         config: Option<String>,
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
+        super::variables::check(variables)?;
         let config =
             config.or_else(|| variables.get("FERMATA_CONFIG").filter(|p| !p.is_empty()).cloned());
         let file = match &config {
@@ -275,6 +277,10 @@ mod tests {
             &["dev", "\"1\"", "FERMATA_DEV", "true or false"],
         );
         check(merge(&[], Some("http_prot = 1"), &[]), &["http_prot", "http_port"]);
+        check(
+            merge(&[], None, &[("FERMATA_HTTP_PROT", "1")]),
+            &["FERMATA_HTTP_PROT", "FERMATA_HTTP_PORT"],
+        );
         check(merge(&[], Some("http_port = ["), &[]), &["config", "TOML"]);
         check(merge(&[], Some("http_port = 1.5"), &[]), &["http_port", "1.5", "0 to 65535"]);
         check(

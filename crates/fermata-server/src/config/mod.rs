@@ -11,6 +11,7 @@ mod layers;
 mod page;
 mod settings;
 mod value;
+mod variables;
 
 pub use error::ConfigError;
 pub use key::{KEYS, Key, Kind, key};

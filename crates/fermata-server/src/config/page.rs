@@ -69,6 +69,7 @@ const PREFACE: &str = "\
 Every key can be given as a flag, as an environment variable or as a line of a TOML file.
 A flag wins over a variable, a variable over the file, the file over the default.
 The file is named by `--config FILE` or by `FERMATA_CONFIG`; without either there is none.
+A variable that begins with `FERMATA_` and belongs to no key is refused, because it is probably misspelt.
 Lists are written with commas, or as arrays in the file.
 `fermata config` prints every key with the value that counts and where it came from.
 A configuration that cannot be used ends the program with status 2 and a sentence that names the key, the value and what is allowed.

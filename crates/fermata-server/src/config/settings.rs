@@ -46,6 +46,12 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Rooms come into being by being joined.
     pub auto_create: bool,
+    /// Most rooms at a time.
+    pub rooms_max: usize,
+    /// Most users at a time, all rooms together.
+    pub participants_max: usize,
+    /// Most users in one room of scene `live`.
+    pub live_users_max: usize,
     /// Folder of the meeting page, instead of the embedded one.
     pub meet_dir: Option<PathBuf>,
     /// What is logged.
@@ -79,6 +85,9 @@ impl Settings {
             http_connections_max: number(layers, "http_connections_max", 10_000),
             shutdown_timeout: Duration::from_secs(number(layers, "shutdown_timeout", 10)),
             auto_create: layers.get("auto_create") == "true",
+            rooms_max: number(layers, "rooms_max", 10_000),
+            participants_max: number(layers, "participants_max", 20_000),
+            live_users_max: number(layers, "live_users_max", 10_000),
             meet_dir: path("meet_dir"),
             log: layers.get("log").parse().map_err(|()| ConfigError::Conflict {
                 key: "log",
@@ -93,6 +102,16 @@ impl Settings {
         };
         settings.check(layers)?;
         Ok(settings)
+    }
+
+    /// The node's limits: those that are configured, and the defaults of the others.
+    pub fn limits(&self) -> fermata_sfu::Limits {
+        fermata_sfu::Limits {
+            rooms_max: self.rooms_max,
+            participants_max: self.participants_max,
+            live_users_max: self.live_users_max,
+            ..fermata_sfu::Limits::default()
+        }
     }
 
     fn check(&self, layers: &Layers) -> Result<(), ConfigError> {
@@ -157,6 +176,20 @@ fn number<T: FromStr>(layers: &Layers, name: &str, otherwise: T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_as_configured_and_their_defaults_are_the_node_s() {
+        let limits = |flags: &[(&'static str, &str)]| {
+            let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+            let layers = Layers::merge(&flags, None, &std::collections::BTreeMap::new()).unwrap();
+            let limits = Settings::new(&layers).unwrap().limits();
+            (limits.rooms_max, limits.participants_max, limits.live_users_max)
+        };
+        let own = fermata_sfu::Limits::default();
+        assert_eq!(limits(&[]), (own.rooms_max, own.participants_max, own.live_users_max));
+        let flags = [("rooms_max", "1"), ("participants_max", "2"), ("live_users_max", "3")];
+        assert_eq!(limits(&flags), (1, 2, 3));
+    }
 
     fn check(flags: &[(&'static str, &str)], expected: Option<&str>) {
         let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();

@@ -142,6 +142,7 @@ fn exchanged_claims(
         expires_at: expires_at.min(now.as_second().saturating_add(lifetime)),
         video: privileges.to_grant(&room, request.role),
         role: Some(request.role),
+        creation_denied: !privileges.create_room(),
         ..Claims::default()
     })
 }

@@ -71,7 +71,7 @@ macro_rules! read {
             name: $name,
             kind: Type::$kind,
             help: $help,
-            read: (|stats| stats.$field) as Read<$stats>,
+            read: (|stats| stats.$field.into()) as Read<$stats>,
         },)*]
     };
 }
@@ -89,6 +89,7 @@ pub(super) const NODE: &[Row<Read<NodeStats>>] = read! { NodeStats;
     usage_records Counter "fermata_usage_records_total" "Records appended to the usage log.";
     usage_syncs Counter "fermata_usage_syncs_total" "Times the usage log was synced to disk.";
     usage_write_failures Counter "fermata_usage_write_failures_total" "Failed attempts to write the usage log.";
+    usage_writable Gauge "fermata_usage_writable" "1 while usage can be written down; 0 while newcomers are refused because it cannot.";
     usage_pending Gauge "fermata_usage_pending_facts" "Usage facts waiting to be acknowledged by the store.";
     usage_reports Counter "fermata_usage_reports_total" "Usage reports acknowledged by the store.";
     usage_report_failures Counter "fermata_usage_report_failures_total" "Failed attempts to report usage to the store.";

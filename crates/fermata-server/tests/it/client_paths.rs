@@ -228,26 +228,76 @@ async fn what_a_user_sig_does_not_give_is_refused() {
     server.stop().await;
 }
 
+/// A ticket of ten minutes.
+fn private_map_key(user: &str, room: &str, privileges: u32) -> String {
+    let map = PrivateMap {
+        user_id: user.to_owned(),
+        app: SDK_APP_ID,
+        room: RoomName::parse(room).unwrap(),
+        expires_at: u32::try_from(now_s() + 600).unwrap(),
+        privileges: Privileges(privileges),
+        account_type: 0,
+    };
+    map.sign(USERSIG_KEY, now_s())
+}
+
+#[tokio::test]
+async fn a_private_map_key_without_the_create_bit_makes_no_room() {
+    // Rooms come into being by being joined here, as by default.
+    let server = InProcess::start(&[]).await;
+    let ask = async |privileges: u32| {
+        let key = private_map_key("ann", "r", privileges);
+        exchange(&server, &with(body("ann", "anchor"), "private_map_key", key)).await
+    };
+    let refused = ask(255 - 1).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (404, Some("room_missing")));
+    assert_eq!(ask(255).await.status, 200);
+
+    // Somebody opens the room; now the ticket is good, and so is its token, until the room is gone.
+    let host = crate::common::join(&server.shared.node, "host", "r");
+    let (sink, _signals) = fermata_node::signal_channel();
+    server.shared.node.join(host, sink).await.unwrap();
+    let answer = ask(255 - 1).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    assert!(verify(&token, API_SECRET, Now::read().wall).unwrap().creation_denied);
+    let validate = format!("GET /rtc/validate?access_token={token}");
+    assert_eq!(server.ask(&validate, &[], None).await.status, 200);
+    assert!(server.api("DELETE /apps/1400000001/rooms/r", None).await.status < 300);
+    let gone = server.ask(&validate, &[], None).await;
+    assert_eq!(gone.status, 404, "{gone:?}");
+    assert!(gone.text.starts_with("room_missing: "), "{gone:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn limits_are_those_configured() {
+    let check = async |flag: &'static str, second: (&str, &str), status: u16, code: &str| {
+        let server = InProcess::start(&[(flag, "1")]).await;
+        let host = crate::common::join(&server.shared.node, "host", "r");
+        let (sink, _signals) = fermata_node::signal_channel();
+        server.shared.node.join(host, sink).await.unwrap();
+        let path = format!("GET /rtc/validate?access_token={}", dev_token(second.0, second.1));
+        let answer = server.ask(&path, &[], None).await;
+        assert_eq!(answer.status, status, "{flag}: {answer:?}");
+        assert!(answer.text.starts_with(code), "{flag}: {answer:?}");
+        server.stop().await;
+    };
+    check("rooms_max", ("ann", "other"), 503, "node_full: ").await;
+    check("participants_max", ("ann", "r"), 503, "node_full: ").await;
+    check("live_users_max", ("ann", "r"), 403, "room_full: ").await;
+}
+
 #[tokio::test]
 async fn a_private_map_key_narrows_the_rights_and_can_be_required() {
     let server = InProcess::start(&[]).await;
-    let map = |room: &str, privileges: u32| {
-        let map = PrivateMap {
-            user_id: "ann".to_owned(),
-            app: SDK_APP_ID,
-            room: RoomName::parse(room).unwrap(),
-            expires_at: u32::try_from(now_s() + 600).unwrap(),
-            privileges: Privileges(privileges),
-            account_type: 0,
-        };
-        map.sign(USERSIG_KEY, now_s())
-    };
+    let map = |room: &str, privileges: u32| private_map_key("ann", room, privileges);
     server.api("PATCH /apps/1400000001", Some(&json!({"private_map_required": true}))).await;
     let missing = exchange(&server, &body("ann", "anchor")).await;
     assert_eq!((missing.status, missing.json()["code"].as_str()), (401, Some("usersig_invalid")));
-    // Enter, send and receive sound.
+    // Make the room, enter, send and receive sound.
     let answer =
-        exchange(&server, &with(body("ann", "anchor"), "private_map_key", map("r", 2 + 4 + 8)))
+        exchange(&server, &with(body("ann", "anchor"), "private_map_key", map("r", 1 + 2 + 4 + 8)))
             .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let token = answer.json()["token"].as_str().unwrap().to_owned();

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::common::program::{Program, exchange, is_private, run};
+use crate::common::program::{Program, exchange, is_private, run, run_with};
 use serde_json::{Value, json};
 
 const DEV: (&str, &str) = ("Authorization", "Bearer dev-operator");
@@ -52,6 +52,21 @@ fn a_bad_configuration_ends_with_status_2_and_names_what_is_wrong() {
         }
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+#[test]
+fn a_misspelt_variable_is_bad_configuration() {
+    for arguments in [["config"].as_slice(), &["serve", "--dev"]] {
+        let output = run_with(arguments, &[("FERMATA_HTTP_PROT", "0")]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("FERMATA_HTTP_PROT") && text.contains("FERMATA_HTTP_PORT"), "{text}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let output = run_with(&["config"], &[("FERMATA_ROOMS_MAX", "12")]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("From: variable FERMATA_ROOMS_MAX.\nrooms_max = 12\n"), "{text}");
 }
 
 #[test]

@@ -157,7 +157,9 @@ impl State {
         let mut lost = 0;
         for (stay, (by, opened)) in &self.stays {
             if by == node && !self.ends.contains_key(stay) {
-                let at = opened.entered_at.max(watermark);
+                let of_stay = (stay.clone(), Timestamp::MIN)..=(stay.clone(), Timestamp::MAX);
+                let window = self.windows.range(of_stay).next_back().map(|((_, start), _)| *start);
+                let at = rules::end_when_lost(opened.entered_at, window, watermark);
                 self.ends.insert(stay.clone(), (at, StayEnd::Lost));
                 lost += 1;
             }

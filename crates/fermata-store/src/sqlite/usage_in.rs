@@ -19,7 +19,7 @@ use super::parties::moment;
 use super::usage_out::{end_of, sku_of, stay_opened};
 use crate::intake::Sifted;
 use crate::limits::QUARANTINE_ROWS_MAX;
-use crate::rules::{end_code, end_that_holds, to_us};
+use crate::rules::{end_code, end_that_holds, end_when_lost, to_us};
 use crate::stats::Counters;
 use crate::{QuarantineReason, Quarantined};
 
@@ -326,13 +326,27 @@ fn group(find: &mut Statement<'_>, stay: &ParticipantSid, start_us: i64) -> Outc
 }
 
 pub(super) fn close_lost(conn: &Connection, node: &NodeId) -> Outcome<u64> {
-    let lost = conn.execute(
-        "UPDATE stays SET end_reason = 'lost',
-             ended_at_us = max(entered_at_us,
-                 (SELECT watermark_us FROM node_watermarks WHERE node = ?1))
-         WHERE node = ?1 AND ended_at_us IS NULL
-             AND EXISTS (SELECT 1 FROM node_watermarks WHERE node = ?1)",
-        [node.as_str()],
+    let sql = "SELECT watermark_us FROM node_watermarks WHERE node = ?1";
+    let watermark: Option<i64> =
+        conn.query_row(sql, [node.as_str()], |row| row.get(0)).optional()?;
+    let Some(watermark) = watermark else { return Ok(0) };
+    let mut open = conn.prepare(
+        "SELECT stay, entered_at_us,
+             (SELECT max(window_start_us) FROM usage_windows WHERE usage_windows.stay = stays.stay)
+         FROM stays WHERE node = ?1 AND ended_at_us IS NULL",
     )?;
-    Ok(lost as u64)
+    let mut end =
+        conn.prepare("UPDATE stays SET end_reason = 'lost', ended_at_us = ?2 WHERE stay = ?1")?;
+    let rows = open.query_map([node.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    let mut lost = 0;
+    for row in rows.collect::<Result<Vec<(String, i64, Option<i64>)>, _>>()? {
+        let (stay, entered_at, last_window) = row;
+        let window = last_window.map(moment).transpose()?;
+        let at = end_when_lost(moment(entered_at)?, window, moment(watermark)?);
+        end.execute(params![stay, to_us(at)])?;
+        lost += 1;
+    }
+    Ok(lost)
 }

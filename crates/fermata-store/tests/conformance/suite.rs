@@ -51,6 +51,7 @@ suite! {
     the_quarantine_is_bounded
     a_bad_fact_does_not_stop_the_others
     lost_stays_end_at_the_watermark
+    a_stepped_clock_does_not_stretch_lost_stays
     stays_are_listed_in_pages
     odd_texts_survive
     a_closed_store_says_so
@@ -470,6 +471,7 @@ async fn lost_stays_end_at_the_watermark(store: &dyn Store) {
     report.opened = ["PA_1", "PA_2", "PA_3"].map(|stay| opened(stay, 1, "hall", 0)).into();
     report.opened.push(opened("PA_4", 1, "hall", 500));
     report.closed = vec![closed("PA_3", 30, StayEnd::Left)];
+    report.windows = vec![window("PA_1", Sku::Audio, 0, 60), window("PA_1", Sku::Audio, 1, 40)];
     report.watermark = at(100);
     store.intake(report).await.expect("taken");
     let mut other = batch("ND_2");
@@ -490,6 +492,39 @@ async fn lost_stays_end_at_the_watermark(store: &dyn Store) {
     back.closed = vec![closed("PA_1", 160, StayEnd::Left)];
     store.intake(back).await.expect("taken");
     assert_eq!(end_of(store, "PA_1").await, Some((at(160), StayEnd::Left)));
+}
+
+async fn a_stepped_clock_does_not_stretch_lost_stays(store: &dyn Store) {
+    populate(store).await;
+    // What was entered and counted (second of entry, minute of the last window), the watermark, the end.
+    let day = 86_400;
+    let rows = [
+        ("a day ahead", 10, Some(2), 130 + day, 240),
+        ("a day ahead, nothing counted", 10, None, 10 + day, 70),
+        ("true", 10, Some(2), 150, 150),
+        ("a little behind the last window", 10, Some(2), 200, 200),
+        ("stepped back during the stay", 100, Some(2), 100, 120),
+        ("before the entry", 100, None, 20, 100),
+    ];
+    for (number, (what, entered, last, watermark, expected)) in rows.into_iter().enumerate() {
+        let (by, stay) = (format!("ND_{number}"), format!("PA_{number}"));
+        let mut report = batch(&by);
+        report.opened = vec![opened(&stay, 1, "hall", entered)];
+        report.windows =
+            last.map(|minute| window(&stay, Sku::Audio, minute, 7)).into_iter().collect();
+        report.watermark = at(watermark);
+        let counted = seconds(store).await;
+        store.intake(report.clone()).await.expect("taken");
+        let with_it = seconds(store).await;
+        assert_eq!(with_it == counted, last.is_none(), "{what}");
+        assert_eq!(store.close_lost_stays(node(&by)).await.expect("closed"), 1, "{what}");
+        assert_eq!(end_of(store, &stay).await, Some((at(expected), StayEnd::Lost)), "{what}");
+        // The clock is right again, and the same is reported once more: nothing opens, nothing is added.
+        store.intake(UsageBatch { watermark: at(50), ..report }).await.expect("taken");
+        assert_eq!(store.close_lost_stays(node(&by)).await.expect("none"), 0, "{what}");
+        assert_eq!(end_of(store, &stay).await, Some((at(expected), StayEnd::Lost)), "{what}");
+        assert_eq!(seconds(store).await, with_it, "{what}");
+    }
 }
 
 async fn stays_are_listed_in_pages(store: &dyn Store) {

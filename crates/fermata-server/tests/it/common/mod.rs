@@ -15,6 +15,8 @@ use fermata_server::config::{Layers, Settings};
 use fermata_server::directory::Directory;
 use fermata_server::server::{Server, Shared};
 use fermata_server::{dev, http};
+use fermata_sfu::io::Join;
+use fermata_signal::{Hello, JoinParts};
 use fermata_store::{MemoryStore, Store, StoreStats};
 use fermata_types::{NodeId, Now};
 use serde_json::Value;
@@ -58,8 +60,9 @@ impl InProcess {
         dev::prepare(&*store).await.unwrap();
         let directory = Directory::load(&*store, dev::operator_tokens()).await.unwrap();
         let listen = vec![Listen::on(SocketAddr::from(([127, 0, 0, 1], 0)))];
-        let config =
+        let mut config =
             NodeConfig::new(NodeId::from_text("ND_test"), folder.path().to_owned(), listen);
+        config.limits = settings.limits();
         let node = Node::start(config, Arc::new(Arc::clone(&store))).await.unwrap();
         let stats = Box::new(StoreStats::default);
         let data_dir = folder.path().to_owned();
@@ -128,4 +131,17 @@ pub(crate) fn claims(identity: &str, room: &str) -> Claims {
 /// A token of development mode's key.
 pub(crate) fn dev_token(identity: &str, room: &str) -> String {
     fermata_auth::sign(&claims(identity, room), dev::API_KEY, dev::API_SECRET)
+}
+
+/// A join past HTTP, as a token of [`dev_token`] would make it.
+pub(crate) fn join(node: &fermata_node::NodeHandle, identity: &str, room: &str) -> Join {
+    fermata_signal::join(JoinParts {
+        connection: node.next_connection(),
+        probe: false,
+        app: dev::SDK_APP_ID,
+        claims: claims(identity, room),
+        hello: Hello::default(),
+        auto_create: true,
+    })
+    .unwrap()
 }

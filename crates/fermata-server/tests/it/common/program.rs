@@ -25,6 +25,11 @@ pub(crate) fn run(args: &[&str]) -> Output {
     command(args).output().unwrap()
 }
 
+/// The same with variables in its environment.
+pub(crate) fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(args).envs(variables.iter().copied()).output().unwrap()
+}
+
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fermata"));
     for (name, _) in std::env::vars_os() {
