@@ -238,6 +238,12 @@ impl Writer {
             if let Err(error) = self.log.delete_all() {
                 tracing::warn!(%error, "The usage log cannot be deleted.");
             }
+        } else if self.broken && !self.unsynced.is_empty() {
+            // The tick has just tried once more.
+            tracing::error!(
+                facts = self.unsynced.len(),
+                "Usage is lost: neither the log nor the store can be written."
+            );
         } else {
             tracing::info!(
                 facts = self.pending.len() + self.in_flight,

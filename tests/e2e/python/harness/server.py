@@ -26,9 +26,8 @@ class Server:
             command += ["--data-dir", str(data_dir)]
         self.log_path = ARTIFACTS / f"server-{name}.log"
         self._log = open(self.log_path, "ab")
-        self._process = subprocess.Popen(
-            [*command, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
-        )
+        self._log_start = self._log.tell()
+        self._process = self._spawn([*command, *args])
         self._lines: queue.Queue[bytes] = queue.Queue()
         threading.Thread(target=self._read_stdout, daemon=True).start()
         try:
@@ -38,6 +37,9 @@ class Server:
             raise
         self.http: str = self.ready["http"]
         self.ws = self.http.replace("http", "ws", 1)
+
+    def _spawn(self, command: list[str]) -> subprocess.Popen:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log)
 
     def _read_stdout(self) -> None:
         for line in self._process.stdout:
@@ -83,6 +85,12 @@ class Server:
     def tail(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines()[-30:]
         return f"end of {self.log_path}:\n" + "\n".join(lines)
+
+    def logged(self, words: str) -> int:
+        """Lines with these words that this server has logged."""
+        with open(self.log_path, "rb") as log:
+            log.seek(self._log_start)
+            return sum(words.encode() in line for line in log)
 
     def open_files(self) -> int:
         """File descriptors the process has open."""
