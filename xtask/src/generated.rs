@@ -16,6 +16,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("docs/guide/configuration.md", &["docs", "configuration"]),
     ("docs/guide/errors.md", &["docs", "errors"]),
     ("docs/guide/metrics.md", &["docs", "metrics"]),
+    ("docs/guide/policy.md", &["docs", "policy"]),
 ];
 
 /// Rewrites every generated file that changed.

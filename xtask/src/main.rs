@@ -2,6 +2,7 @@
 //!
 //! Not part of the program: nothing here is shipped.
 
+mod bench;
 mod build;
 mod console;
 mod counts;
@@ -10,6 +11,7 @@ mod generated;
 mod launch;
 mod paths;
 mod setup;
+mod sim;
 mod suite;
 mod tidy;
 mod up;
@@ -30,6 +32,9 @@ cargo xtask COMMAND
     --list         name the steps
     --only STEP    run this step only (may be repeated)
     --keep-going   go on after a failed step
+  sim --seeds N [--from S] [--days D]
+                sweep seeds of the simulator (release build); shows account-days and divergences as it goes
+  bench billing how fast money and standing are on this machine (release build); figures also as JSON
   check         the quick half: format, clippy, tidy, generated files
   tidy          what the compiler does not look at: lengths, crate arrows, words, links
   gen           rewrite generated files (API description, configuration reference, ...)
@@ -55,6 +60,8 @@ fn run(args: &[String]) -> Result<ExitCode> {
         "up" => return up::run(rest),
         "test" => return suite::run(rest),
         "check" => return suite::run_check(rest),
+        "sim" => sim::run(rest)?,
+        "bench" => bench::run(rest)?,
         "help" | "--help" | "-h" => say(HELP),
         name => {
             if let Some(extra) = rest.first() {

@@ -14,6 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fermata_billing::command::{Actor, OpenAccount};
+use fermata_billing::money::{Currency, Money};
+use fermata_billing::state::BillingMode;
 use fermata_node::{
     Listen, Node, NodeConfig, NodeHandle, NodeStopped, SignalOut, StartError, UsageIntake,
     signal_channel,
@@ -33,16 +36,23 @@ const APP: SdkAppId = SdkAppId(7);
 
 async fn store() -> Arc<dyn Store> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let (created_at, name) = (Timestamp::UNIX_EPOCH, "n".to_owned());
+    let (created_at, name) = (Now::read().wall, "n".to_owned());
     let id = AccountId::from_text("AC_1");
-    let account =
-        Account { id: id.clone(), name: name.clone(), zone: "UTC".to_owned(), created_at };
-    store.create_account(account).await.unwrap();
+    let account = Account { id: id.clone(), name: name.clone(), created_at };
+    let terms = OpenAccount {
+        account: id.clone(),
+        currency: Currency::USD,
+        zone: "UTC".to_owned(),
+        billing: BillingMode::Daily,
+        sandbox: false,
+        partner: None,
+        credit_limit: Money::ZERO,
+    };
+    store.open_account(account, terms, created_at, Actor::system(), None).await.unwrap();
     let app = App {
         sdk_app_id: APP,
         account: id,
         name,
-        enabled: true,
         default_scene: Scene::Live,
         disconnect_timeout_s: 90,
         private_map_required: false,
@@ -50,10 +60,8 @@ async fn store() -> Arc<dyn Store> {
         epoch: 1,
     };
     let key = ApiKey { key: "key".to_owned(), secret: "s".repeat(32), created_at };
-    store
-        .create_app(AppWithKeys { app, usersig_key: "u".repeat(64), api_keys: vec![key] })
-        .await
-        .unwrap();
+    let app = AppWithKeys { app, usersig_key: "u".repeat(64), api_keys: vec![key] };
+    store.create_app(app, created_at, Actor::system(), None).await.unwrap();
     store
 }
 
@@ -71,6 +79,8 @@ async fn start_with(config: NodeConfig, store: &Arc<dyn Store>) -> NodeHandle {
     let verdict = Verdict {
         epoch: 1,
         refused: vec![],
+        inside: true,
+        clock_offset: SignedDuration::ZERO,
         default_scene: Scene::Live,
         disconnect_timeout: Duration::from_secs(90),
     };

@@ -2,8 +2,13 @@
 //! everywhere else.
 
 use fermata_auth::api_token;
-use fermata_store::{Account, ApiKey, ApiToken, App, AppWithKeys, Store, StoreError};
-use fermata_types::{AccountId, Scene, SdkAppId, TokenId};
+use fermata_billing::command::{Actor, OpenAccount};
+use fermata_billing::money::{Currency, Money};
+use fermata_billing::state::BillingMode;
+use fermata_store::{
+    Account, ApiKey, ApiToken, App, AppWithKeys, RECLAIM_SWEEP, Store, StoreError, TokenRole,
+};
+use fermata_types::{AccountId, Now, Scene, SdkAppId, TokenId};
 use jiff::Timestamp;
 
 use crate::v1::apps::DISCONNECT_TIMEOUT_S;
@@ -32,35 +37,57 @@ pub fn operator_tokens() -> Vec<ApiToken> {
         id: TokenId::from_text(&format!("TK_{text}")),
         name: (*text).to_owned(),
         hash: api_token::hash(text),
+        role: TokenRole::Operator,
+        read_only: false,
         created_at: Timestamp::UNIX_EPOCH,
         revoked_at: None,
     };
     OPERATOR_TOKENS.iter().map(record).collect()
 }
 
-/// Makes the account and the application if they are not there yet.
+/// Makes the account and the application if they are not there yet, and turns the reclaim sweep on (policy A28).
+///
+/// The account pays in USD, is billed daily and has no credit: its free minutes suffice for trying things.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn prepare(store: &dyn Store) -> Result<(), StoreError> {
-    let created_at = Timestamp::UNIX_EPOCH;
+    let now = Now::read().wall;
+    store.set_switch(RECLAIM_SWEEP, true).await?;
     let account = AccountId::from_text(ACCOUNT);
     match store.account(account.clone()).await {
-        Err(StoreError::NotFound { .. }) => {
-            let (name, zone) = ("Development".to_owned(), "UTC".to_owned());
-            store.create_account(Account { id: account.clone(), name, zone, created_at }).await?;
-        }
+        Err(StoreError::NotFound { .. }) => open_account(store, account.clone(), now).await?,
         other => drop(other?),
     }
     match store.app(SDK_APP_ID).await {
-        Err(StoreError::NotFound { .. }) => {}
-        other => return other.map(drop),
+        Err(StoreError::NotFound { .. }) => create_app(store, account, now).await,
+        other => other.map(drop),
     }
+}
+
+async fn open_account(store: &dyn Store, id: AccountId, now: Timestamp) -> Result<(), StoreError> {
+    let account = Account { id: id.clone(), name: "Development".to_owned(), created_at: now };
+    let terms = OpenAccount {
+        account: id,
+        currency: Currency::USD,
+        zone: "UTC".to_owned(),
+        billing: BillingMode::Daily,
+        sandbox: false,
+        partner: None,
+        credit_limit: Money::ZERO,
+    };
+    store.open_account(account, terms, now, Actor::system(), None).await.map(drop)
+}
+
+async fn create_app(
+    store: &dyn Store,
+    account: AccountId,
+    created_at: Timestamp,
+) -> Result<(), StoreError> {
     let app = App {
         sdk_app_id: SDK_APP_ID,
         account,
         name: "Development".to_owned(),
-        enabled: true,
         default_scene: Scene::Live,
         disconnect_timeout_s: DISCONNECT_TIMEOUT_S,
         private_map_required: false,
@@ -69,5 +96,5 @@ pub async fn prepare(store: &dyn Store) -> Result<(), StoreError> {
     };
     let key = ApiKey { key: API_KEY.to_owned(), secret: API_SECRET.to_owned(), created_at };
     let with_keys = AppWithKeys { app, usersig_key: USERSIG_KEY.to_owned(), api_keys: vec![key] };
-    store.create_app(with_keys).await.map(drop)
+    store.create_app(with_keys, created_at, Actor::system(), None).await.map(drop)
 }

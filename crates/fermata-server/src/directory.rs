@@ -5,13 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use fermata_auth::api_token;
-use fermata_sfu::io::Verdict;
-use fermata_store::{ApiToken, App, AppWithKeys, Store, StoreError};
-use fermata_types::{Reason, SdkAppId, TokenId};
+use fermata_store::{ApiToken, AppWithKeys, Store, StoreError, TokenRole};
+use fermata_types::{AccountId, SdkAppId, TokenId};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Applications by number, and whose each API key is.
@@ -22,8 +20,12 @@ struct Apps {
 }
 
 impl Apps {
+    /// An older record does not replace a newer one.
     fn put(&mut self, app: AppWithKeys) {
         let id = app.app.sdk_app_id;
+        if self.by_id.get(&id).is_some_and(|known| known.app.epoch > app.app.epoch) {
+            return;
+        }
         self.by_key.retain(|_, owner| *owner != id);
         for key in &app.api_keys {
             self.by_key.insert(key.key.clone(), id);
@@ -32,7 +34,7 @@ impl Apps {
     }
 }
 
-/// Applications and operator tokens, read on every request, written rarely.
+/// Applications and API tokens, read on every request, written rarely.
 #[derive(Debug)]
 pub struct Directory {
     apps: ArcSwap<Apps>,
@@ -92,6 +94,16 @@ impl Directory {
         });
     }
 
+    /// Takes an application out, with its keys.
+    pub fn drop_app(&self, id: SdkAppId) {
+        self.apps.rcu(|apps| {
+            let mut apps = Apps::clone(apps);
+            apps.by_key.retain(|_, owner| *owner != id);
+            apps.by_id.remove(&id);
+            apps
+        });
+    }
+
     /// Puts an operator token in.
     pub fn put_token(&self, token: &ApiToken) {
         self.tokens.rcu(|tokens| {
@@ -111,29 +123,34 @@ impl Directory {
         });
     }
 
-    /// How many operator tokens are in force.
+    /// Takes the tokens of an account's customer out that are not to be kept.
+    pub fn keep_tokens(&self, account: &AccountId, keep: impl Fn(&TokenId) -> bool) {
+        self.tokens.rcu(|tokens| {
+            let mut tokens = Vec::clone(tokens);
+            tokens.retain(|token| token.role.of() != Some(account.as_str()) || keep(&token.id));
+            tokens
+        });
+    }
+
+    /// Is there a token that can make others?
+    pub fn has_operator(&self) -> bool {
+        let tokens = self.tokens.load();
+        tokens.iter().any(|token| token.role == TokenRole::Operator && !token.read_only)
+    }
+
+    /// How many tokens are in force.
     pub fn tokens_len(&self) -> usize {
         self.tokens.load().len()
     }
 
     /// Whose token is it? Compares the hash with every one in force, each in constant time.
-    pub fn operator(&self, presented: &str) -> Option<TokenId> {
+    pub fn token(&self, presented: &str) -> Option<ApiToken> {
         let mut found = None;
         for token in self.tokens.load().iter() {
             if api_token::matches(presented, &token.hash) {
-                found = Some(token.id.clone());
+                found = Some(token.clone());
             }
         }
         found
-    }
-}
-
-/// What the media plane must know of an application.
-pub fn verdict(app: &App) -> Verdict {
-    Verdict {
-        epoch: app.epoch,
-        refused: if app.enabled { Vec::new() } else { vec![Reason::AppDisabled] },
-        default_scene: app.default_scene,
-        disconnect_timeout: Duration::from_secs(u64::from(app.disconnect_timeout_s)),
     }
 }

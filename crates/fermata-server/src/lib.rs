@@ -5,6 +5,8 @@
 //! - [`http`]: client paths (`/rtc`, `/usersig/token`), pages, health, metrics.
 //! - [`v1`]: the operator API.
 //! - [`directory`]: what tokens are checked against, in memory.
+//! - [`standing`]: holds reach the doors, and what is due happens.
+//! - [`outbox`]: notices on their way to people.
 //!
 //! What it is not: it decides nothing about who may enter a room (that is `fermata-sfu`), and keeps no fact
 //! that is not in the store.
@@ -20,7 +22,9 @@ pub mod http;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod outbox;
 pub mod secret;
 pub mod server;
+pub mod standing;
 pub mod tls;
 pub mod v1;

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use fermata_node::{NodeHandle, NodeStopped};
+use fermata_node::NodeHandle;
 use fermata_sfu::io::{Command, Reply};
 use fermata_store::{AppWithKeys, Store, StoreStats};
 use fermata_types::{Now, SdkAppId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
 
-use crate::config::Settings;
-use crate::directory::{Directory, verdict};
+use crate::config::{ConfigError, Settings};
+use crate::directory::Directory;
 use crate::limits::{PROBE_REUSED, PROBE_TIME_MAX};
 use crate::metrics::Metrics;
+use crate::outbox::deliver::{self, Channels};
+use crate::standing::enforce::{self, Standings};
+use crate::standing::scheduler;
 use crate::v1::error::ApiError;
 
 /// The server, shared by all requests.
@@ -37,6 +41,10 @@ pub struct Server {
     pub node: NodeHandle,
     /// Applications and operator tokens in memory.
     pub directory: Directory,
+    /// What the books of each account allow, in memory.
+    pub standings: Standings,
+    /// Rung when there may be something new to deliver.
+    pub outbox_bell: Notify,
     /// Our own counters.
     pub metrics: Metrics,
     /// Set once, when the server begins to stop.
@@ -68,6 +76,8 @@ impl Server {
             store_stats,
             node,
             directory,
+            standings: Standings::default(),
+            outbox_bell: Notify::new(),
             metrics: Metrics::default(),
             stopping: AtomicBool::new(false),
             probe: Mutex::new(None),
@@ -84,17 +94,6 @@ impl Server {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Tells every application's verdict to the node; once, before serving.
-    ///
-    /// # Errors
-    /// [`NodeStopped`].
-    pub async fn tell_verdicts(&self) -> Result<(), NodeStopped> {
-        for app in self.directory.apps() {
-            self.node.set_verdict(app.app.sdk_app_id, verdict(&app.app)).await?;
-        }
-        Ok(())
-    }
-
     /// Takes a committed change of an application into the directory and to the node. When it returns,
     /// the change is in force. Call it with [`Directory::changing`] held since before the commit.
     ///
@@ -102,9 +101,8 @@ impl Server {
     /// [`ApiError`] if the record cannot be read again or the node has stopped. The change stays committed.
     pub async fn apply(&self, id: SdkAppId) -> Result<Arc<AppWithKeys>, ApiError> {
         let app = self.store.app_with_keys(id).await?;
-        let told = verdict(&app.app);
         self.directory.put_app(&app);
-        self.node.set_verdict(id, told).await.map_err(|_| ApiError::Unavailable)?;
+        self.enforce(&app.app.account).await?;
         self.directory.app(id).ok_or(ApiError::Internal)
     }
 
@@ -145,5 +143,42 @@ impl Server {
         };
         *probe = Some((Now::read().instant, writable));
         writable
+    }
+}
+
+/// What runs beside the requests; dropped, it stops.
+#[derive(Debug)]
+pub struct Tasks {
+    running: JoinSet<()>,
+}
+
+impl Tasks {
+    /// Brings all standings to the node, fires what fell due while nobody ran, and starts what goes on
+    /// beside the requests: enforcement, the scheduler, deliveries. Nobody is to be served before it returns.
+    ///
+    /// # Errors
+    /// [`ApiError`] if standings cannot be read or the node has stopped.
+    pub async fn start(shared: &Shared, channels: Channels) -> Result<Self, ApiError> {
+        let since = *shared.store.changes().borrow();
+        shared.enforce_all().await?;
+        scheduler::catch_up(shared).await;
+        let mut running = JoinSet::new();
+        running.spawn(enforce::watch(shared.clone(), since));
+        running.spawn(scheduler::run(shared.clone()));
+        running.spawn(deliver::run(shared.clone(), channels));
+        Ok(Self { running })
+    }
+
+    /// The ways to contacts that the configuration opens, for [`Tasks::start`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] if they cannot be made.
+    pub fn channels(settings: &Settings) -> Result<Channels, ConfigError> {
+        Channels::new(settings)
+    }
+
+    /// Stops everything; what was under way is taken up by the next run.
+    pub async fn stop(mut self) {
+        self.running.shutdown().await;
     }
 }

@@ -1,7 +1,7 @@
 //! Who may enter: the one place that decides, as one pure function.
 //!
 //! What it is not: it reads no token (that was done) and changes nothing. The standing policy
-//! will speak here through [`Verdict::refused`].
+//! speaks here through [`Verdict`].
 
 use fermata_types::{Reason, Refusal, Role, RoomName, Scene};
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ pub struct Facts {
     pub rooms: usize,
     /// Participants of this shard.
     pub participants: usize,
+    /// This identity left this room within the disconnect timeout.
+    pub left_recently: bool,
     /// When this identity was last removed from this room.
     pub removed_at: Option<Timestamp>,
     /// The server is stopping.
@@ -62,7 +64,10 @@ pub fn admit(
     }
     let verdict = verdict.ok_or(Reason::KeyUnknown)?;
     check_texts(join)?;
-    if let Some(refusal) = Refusal::from_reasons(verdict.refused.clone()) {
+    // Whoever is inside already stays inside, also through a reload of the page (policy A21).
+    let was_inside = facts.left_recently || facts.room.is_some_and(|room| room.replaces);
+    let inside = verdict.inside && was_inside;
+    if !inside && let Some(refusal) = Refusal::from_reasons(verdict.refused.clone()) {
         return Err(refusal);
     }
     check_revocation(join, facts)?;

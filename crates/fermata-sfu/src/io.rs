@@ -51,13 +51,17 @@ pub enum Input<'a> {
 }
 
 /// Whether an application's people may enter, and the defaults of its rooms.
-/// Unknown applications are refused. The standing policy will put its holds here.
+/// Unknown applications are refused. The standing policy speaks here, and only here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Rises with every change; a lower one than known is ignored.
     pub epoch: u64,
-    /// Why nobody may enter; empty means they may.
+    /// Why nobody new may enter; empty means they may.
     pub refused: Vec<fermata_types::Reason>,
+    /// May those who are inside stay and come back (policy A21)? If not, all rooms are dismissed.
+    pub inside: bool,
+    /// Account time less wall time; more than zero only for sandboxes. It only grows.
+    pub clock_offset: jiff::SignedDuration,
     /// Scene of rooms that say nothing themselves.
     pub default_scene: Scene,
     /// How long a vanished user is kept (and counted). Default 90 s.

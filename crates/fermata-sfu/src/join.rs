@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fermata_transport::PeerKind;
-use fermata_types::{Refusal, Scene, StayOpened};
+use fermata_types::{Refusal, Scene, SdkAppId, StayOpened};
+use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 use rand::Rng as _;
@@ -72,10 +73,19 @@ impl Sfu {
             room,
             rooms: self.rooms.len(),
             participants: self.participants.len(),
+            left_recently: self.left_recently(join),
             removed_at: self.revocations.get(join.app, &join.room, &join.identity),
             stopping: self.stopping,
         };
         admit(join, self.verdicts.get(&join.app), &facts, &self.config.limits)
+    }
+
+    /// Did who asks leave this very room a moment ago, as a page does that is reloaded?
+    fn left_recently(&self, join: &Join) -> bool {
+        let timeout = self.verdicts.get(&join.app).map(|verdict| verdict.disconnect_timeout);
+        let who = (join.app, &join.room, join.identity.as_str());
+        let age = timeout.unwrap_or(Duration::ZERO);
+        self.departures.is_recent(who, self.context.now.instant, age)
     }
 
     fn enter(&mut self, mut join: Join, admission: Admission) {
@@ -95,6 +105,7 @@ impl Sfu {
             room: room_id,
             role: admission.role,
             scene: admission.scene,
+            entered_at: self.account_time(join.app),
             now,
         };
         join.client =
@@ -146,7 +157,7 @@ impl Sfu {
             identity: participant.identity.clone(),
             scene,
             role: participant.role,
-            entered_at: now.wall,
+            entered_at: participant.meter.entered_at(),
         })));
         self.context.out.push_back(Output::Joined(connection, Ok(admitted)));
         self.add_links(&mut participant);
@@ -215,6 +226,13 @@ impl Sfu {
             self.on_offer(id, &offer);
         }
         self.tell_active_speakers(id);
+    }
+
+    /// Now, as the clock of the application's account shows it.
+    fn account_time(&self, app: SdkAppId) -> Timestamp {
+        let verdict = self.verdicts.get(&app);
+        let offset = verdict.map_or(SignedDuration::ZERO, |verdict| verdict.clock_offset);
+        self.context.now.wall.saturating_add(offset).unwrap_or(Timestamp::MAX)
     }
 
     /// What clients are told about the server.

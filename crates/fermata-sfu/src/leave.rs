@@ -116,6 +116,12 @@ impl Sfu {
             self.tell_departure(room_id, info, why == Leaving::Replaced);
         }
         let now = self.context.now.instant;
+        if why == Leaving::Client
+            && let Some(room) = self.rooms.get(&room_id)
+        {
+            let (app, name) = (room.app, room.name.clone());
+            self.departures.insert(app, name, participant.identity.clone(), now);
+        }
         let (windows, ended_at) = participant.meter.close(now);
         let out = &mut self.context.out;
         out.extend(windows.into_iter().map(|window| Output::Usage(UsageFact::Window(window))));

@@ -18,6 +18,7 @@ mod config;
 mod context;
 mod data;
 mod demux;
+mod departure;
 mod dynacast;
 pub mod forward;
 pub mod io;

@@ -53,6 +53,10 @@ pub(crate) const ADDRESS_HELD: Duration = Duration::from_secs(5);
 pub(crate) const REVOCATIONS_MAX: usize = 100_000;
 /// How long a removal is remembered: longer than any sensible token lives (SDK default 6 h).
 pub(crate) const REVOCATION_AGE_MAX: Duration = Duration::from_hours(24);
+/// Departures remembered. Above: the oldest is forgotten, and that person is a newcomer again.
+pub(crate) const DEPARTURES_MAX: usize = 100_000;
+/// How long a departure is remembered: as long as a disconnect timeout can be.
+pub(crate) const DEPARTURE_AGE_MAX: Duration = Duration::from_mins(5);
 /// Verdicts kept, one an application. Above: new applications are unknown, counted.
 pub(crate) const VERDICTS_MAX: usize = 1_000_000;
 /// Largest `ParticipantUpdate` message, bytes; more participants go into further messages.

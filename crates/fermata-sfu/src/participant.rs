@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fermata_transport::{Codec, MediaKind, Mid, Rid};
 use fermata_types::{Now, ParticipantSid, Role, Scene};
+use jiff::Timestamp;
 use livekit_protocol as lk;
 
 use crate::data::DataState;
@@ -153,13 +154,15 @@ pub(crate) struct NewParticipant {
     pub(crate) room: RoomId,
     pub(crate) role: Role,
     pub(crate) scene: Scene,
+    /// Entry in account time.
+    pub(crate) entered_at: Timestamp,
     pub(crate) now: Now,
 }
 
 impl Participant {
     /// A user who was just admitted; no connections yet.
     pub(crate) fn new(new: NewParticipant, join: Join) -> Self {
-        let NewParticipant { id, sid, room, role, scene, now } = new;
+        let NewParticipant { id, sid, room, role, scene, entered_at, now } = new;
         let mut permission = join.permission;
         if role == Role::Audience {
             permission.can_publish = false;
@@ -208,7 +211,7 @@ impl Participant {
             offer_sdp: String::new(),
             restart_wanted: false,
             data: DataState::default(),
-            meter: StayMeter::open(now.instant, now.wall, sid.clone(), scene, role),
+            meter: StayMeter::open(now.instant, entered_at, sid.clone(), scene, role),
             area: 0,
             quality: QualityMeter::new(now.instant),
             quality_told: None,

@@ -21,7 +21,9 @@ impl Sfu {
         let same = resume.participant.is_empty() || resume.participant == participant.sid.as_str();
         let alive = participant.link(participant.out_side()).is_some_and(|link| !link.closed);
         let dialect = participant.single == join.client.single_connection;
-        (same && alive && dialect).then_some(id)
+        // Unknown applications have no rooms; whoever may not stay has been dismissed by now.
+        let allowed = self.verdicts.get(&join.app).is_some_and(|verdict| verdict.inside);
+        (same && alive && dialect && allowed).then_some(id)
     }
 
     /// Nobody to go on with: the client is to enter anew.

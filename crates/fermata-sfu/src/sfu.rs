@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use fermata_transport::TransportConfig;
 use fermata_types::{Now, ParticipantSid, RoomName, RoomSid, SdkAppId, TrackSid};
+use jiff::SignedDuration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::context::Context;
 use crate::demux::{Demux, stun_ufrag};
+use crate::departure::Departures;
 use crate::io::{ConnectionId, Input, Output, Verdict};
 use crate::key::{LinkId, ParticipantId, RoomId, TrackId};
 use crate::limits::{DATA_LEN_MAX, VERDICTS_MAX};
@@ -39,6 +41,7 @@ pub struct Sfu {
     pub(crate) context: Context,
     pub(crate) verdicts: BTreeMap<SdkAppId, Verdict>,
     pub(crate) revocations: Revocations,
+    pub(crate) departures: Departures,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) room_ids: HashMap<(SdkAppId, RoomName), RoomId>,
     pub(crate) participants: HashMap<ParticipantId, Participant>,
@@ -67,6 +70,7 @@ impl Sfu {
             context: Context::new(now),
             verdicts: BTreeMap::new(),
             revocations: Revocations::default(),
+            departures: Departures::default(),
             rooms: BTreeMap::new(),
             room_ids: HashMap::new(),
             participants: HashMap::new(),
@@ -214,8 +218,38 @@ impl Sfu {
             Some(epoch) if verdict.epoch < epoch => {}
             None if self.verdicts.len() >= VERDICTS_MAX => self.context.stats.limited += 1,
             _ => {
-                self.verdicts.insert(app, verdict);
+                let (inside, offset) = (verdict.inside, verdict.clock_offset);
+                let before = self.verdicts.insert(app, verdict);
+                // A clock that is known for the first time has moved nobody.
+                let known = before.map_or(offset, |before| before.clock_offset);
+                self.move_account_time(app, offset.saturating_sub(known));
+                if !inside {
+                    self.dismiss_all(app);
+                }
             }
+        }
+    }
+
+    /// The clock of an account was moved: what its people spend from now on is stamped later.
+    fn move_account_time(&mut self, app: SdkAppId, by: SignedDuration) {
+        if by <= SignedDuration::ZERO {
+            return;
+        }
+        let now = self.context.now.instant;
+        for room in self.rooms.values().filter(|room| room.app == app) {
+            for id in room.members.values() {
+                if let Some(participant) = self.participants.get_mut(id) {
+                    participant.meter.move_account_time(now, by);
+                }
+            }
+        }
+    }
+
+    /// Closes every room of an application.
+    fn dismiss_all(&mut self, app: SdkAppId) {
+        let rooms = self.rooms.values().filter(|room| room.app == app);
+        for id in rooms.map(|room| room.id).collect::<Vec<_>>() {
+            self.close_room(id);
         }
     }
 

@@ -141,11 +141,11 @@ fn a_refused_join_displaces_nobody_and_a_probe_changes_nothing() {
     assert_eq!(world.refusal(too_long), Some(Reason::AttributesTooLarge));
     let held = Verdict { refused: vec![Reason::AppDisabled], ..verdict(2) };
     world.input(Input::Verdict(APP, held));
-    let refused = world.enter(join("ann"));
+    let refused = world.enter(join("bob"));
     assert_eq!(world.refusal(refused), Some(Reason::AppDisabled));
     // An outdated verdict does not open the door again.
     world.input(Input::Verdict(APP, verdict(1)));
-    let refused = world.enter(join("ann"));
+    let refused = world.enter(join("bob"));
     assert_eq!(world.refusal(refused), Some(Reason::AppDisabled));
     assert_eq!(world.clients[ann].leave_reason(), None);
     assert_eq!(world.sfu.entries(), before);
@@ -153,6 +153,49 @@ fn a_refused_join_displaces_nobody_and_a_probe_changes_nothing() {
     world.input(Input::Verdict(APP, verdict(3)));
     let foreign = world.enter(Join { app: fermata_types::SdkAppId(9), ..join("ann") });
     assert_eq!(world.refusal(foreign), Some(Reason::KeyUnknown));
+}
+
+#[test]
+fn a21_who_is_inside_comes_back_while_newcomers_are_refused() {
+    let mut world = World::new();
+    let ann = world.arrive(join("ann"));
+    let reasons = vec![Reason::Arrears, Reason::AppDisabled];
+    let held = Verdict { refused: reasons, ..verdict(2) };
+    world.input(Input::Verdict(APP, held.clone()));
+    assert_eq!(world.clients[ann].leave_reason(), None, "S12: nobody inside is thrown out");
+    let probe = world.enter(Join { probe: true, ..join("ann") });
+    assert_eq!(world.refusal(probe), None);
+    let again = world.enter(join("ann"));
+    assert_eq!(world.refusal(again), None, "a reload of the page is the same person");
+    let bob = world.enter(join("bob"));
+    assert_eq!(world.refusal(bob), Some(Reason::Arrears));
+    assert_eq!(world.sfu.stats().participants, 1);
+    // Elsewhere she is a newcomer like anybody.
+    let elsewhere = Join { room: RoomName::parse("other").unwrap(), ..join("ann") };
+    let elsewhere = world.enter(elsewhere);
+    assert_eq!(world.refusal(elsewhere), Some(Reason::Arrears));
+    // A violation ends what goes on, and nobody comes back.
+    world.input(Input::Verdict(APP, Verdict { epoch: 3, inside: false, ..held }));
+    assert_eq!(world.sfu.stats().participants, 0);
+    let back = world.enter(join("ann"));
+    assert_eq!(world.refusal(back), Some(Reason::Arrears));
+}
+
+#[test]
+fn a21_a_page_that_is_reloaded_says_good_bye_and_is_back() {
+    let mut world = World::new();
+    let bye = || lk::signal_request::Message::Leave(lk::LeaveRequest::default());
+    let ann = world.arrive(join("ann"));
+    world.input(Input::Verdict(APP, Verdict { refused: vec![Reason::Arrears], ..verdict(2) }));
+    world.send(ann, bye());
+    assert_eq!(world.sfu.stats().participants, 0);
+    let back = world.enter(join("ann"));
+    assert_eq!(world.refusal(back), None);
+    world.send(back, bye());
+    // Only for as long as a vanished user would have been kept.
+    world.run(Duration::from_secs(91));
+    let late = world.enter(join("ann"));
+    assert_eq!(world.refusal(late), Some(Reason::Arrears));
 }
 
 #[test]

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// What is wrong and what is allowed.
         problem: String,
     },
+    /// The books refuse the command; nothing of it was done. Timers that were due fired all the same.
+    #[error(transparent)]
+    Refused(Box<fermata_billing::command::Refusal>),
+    /// The key of a call that is to happen once was used for another request.
+    #[error("this idempotency key was used for another request; take a new one")]
+    OnceReused,
     /// The file was written by a newer program.
     #[error(
         "the data has schema version {found}; this program knows {known} at most. Use the newer program"
@@ -77,4 +83,10 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl From<fermata_billing::command::Refusal> for StoreError {
+    fn from(refusal: fermata_billing::command::Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }

@@ -3,6 +3,7 @@
 //! Only what is wrong with a fact by itself is found here. That a window is too full over all its
 //! SKUs, or that an opening contradicts an earlier one, shows in the backend only.
 
+use fermata_billing::limits::FUTURE_MAX;
 use fermata_types::{
     NodeId, ParticipantSid, RoomName, StayClosed, StayOpened, UsageBatch, UsageWindow,
     WINDOW_SECONDS,
@@ -25,24 +26,26 @@ pub(crate) struct Sifted {
     pub(crate) rejected: Vec<Quarantined>,
 }
 
-/// Sorts a batch. Moments come out as they are stored.
+/// Sorts a batch that arrived at `wall`. Moments come out as they are stored; a watermark promises nothing
+/// about the future.
 ///
 /// # Errors
 /// [`StoreError::Invalid`] for a batch that is too large or has no proper node.
-pub(crate) fn sift(batch: UsageBatch) -> Result<Sifted, StoreError> {
+pub(crate) fn sift(batch: UsageBatch, wall: Timestamp) -> Result<Sifted, StoreError> {
     node(&batch.node)?;
     let facts = batch.opened.len() + batch.windows.len() + batch.closed.len();
     if facts > BATCH_FACTS_MAX {
         let problem = format!("{facts} facts; at most {BATCH_FACTS_MAX} are allowed in one");
         return Err(invalid("batch", problem));
     }
+    let latest = wall.saturating_add(FUTURE_MAX).unwrap_or(wall);
     let mut sifted = Sifted {
         node: batch.node,
         opened: Vec::with_capacity(batch.opened.len()),
         windows: Vec::with_capacity(batch.windows.len()),
         closed: Vec::with_capacity(batch.closed.len()),
         // A node that has nothing to promise yet may say any time long past.
-        watermark: stored(batch.watermark.max(Timestamp::UNIX_EPOCH)),
+        watermark: stored(batch.watermark.max(Timestamp::UNIX_EPOCH).min(latest)),
         rejected: Vec::new(),
     };
     for mut opened in batch.opened {
@@ -154,7 +157,7 @@ mod tests {
                 closed: vec![],
                 watermark: Timestamp::MIN,
             };
-            let sifted = sift(batch).expect("a batch");
+            let sifted = sift(batch, at(120)).expect("a batch");
             assert_eq!(sifted.rejected.first().map(|row| row.reason), expected, "{window:?}");
             assert_eq!(sifted.windows.len(), usize::from(expected.is_none()));
             assert!(sifted.rejected.iter().all(|row| row.stay.as_str().len() <= ID_LEN_MAX));

@@ -4,9 +4,14 @@
 //! repeating it is harmless. [`SqliteStore`] is the embedded default; [`MemoryStore`] is the model
 //! it is checked against by one conformance suite. PostgreSQL comes behind the same trait.
 //!
+//! Each account has books: the facts of `fermata-billing`, which decides; this crate loads them, asks the
+//! core, and commits what it says in the same transaction as the cause.
+//!
 //! What it is not: it decides nothing about admission, and it never reads a clock to name a moment
 //! (`now` is an argument). Moments are kept in whole microseconds UTC; finer parts are cut off.
 
+mod book;
+mod books;
 mod error;
 mod intake;
 pub mod limits;
@@ -18,6 +23,7 @@ mod sqlite;
 mod stats;
 mod store;
 
+pub use book::*;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use record::*;

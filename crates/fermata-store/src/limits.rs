@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// Commands that may wait for the writer. Above: the call is refused with `Busy` and counted.
 pub const WRITE_QUEUE_LEN: usize = 4_096;
 /// Reads that may wait for a reader. Above: the call is refused with `Busy` and counted.
@@ -45,6 +47,8 @@ pub const SETTING_NAME_LEN_MAX: usize = 64;
 
 /// Longest disconnect timeout, seconds. The shortest is [`DISCONNECT_TIMEOUT_S_MIN`].
 pub const DISCONNECT_TIMEOUT_S_MAX: u32 = 300;
+/// Disconnect timeout of an application whose settings were cleared, seconds.
+pub const DISCONNECT_TIMEOUT_S_DEFAULT: u32 = 90;
 /// Shortest disconnect timeout, seconds.
 pub const DISCONNECT_TIMEOUT_S_MIN: u32 = 5;
 
@@ -60,3 +64,30 @@ pub const BATCH_FACTS_MAX: usize = 65_536;
 pub const QUARANTINE_ROWS_MAX: u64 = 10_000;
 /// Problems a check reports one by one; the rest is summed up in one more sentence.
 pub const PROBLEMS_MAX: usize = 100;
+
+/// Accounts whose books the writer keeps at hand. Above: the least recently used leaves, to be loaded again.
+pub const BOOKS_CACHED: usize = 4_096;
+/// Changes of standing that can be asked for one by one. Above: "any account may have changed".
+pub const CHANGES_KEPT: usize = 65_536;
+/// How long an account is left alone whose timer cannot fire.
+pub const FIRE_RETRY: SignedDuration = SignedDuration::from_mins(5);
+/// Accounts with usage that waits that one call of `fire_due` tries again.
+pub const WAITING_RETRIED: usize = 16;
+/// Accounts whose timers one call computes anew for a new agreement. Above: the rest with the next calls.
+pub const REEVALUATED_PER_CALL: usize = 1_000;
+/// Partners, because they are listed in one answer. Above: `Invalid`.
+pub const PARTNERS_MAX: usize = 10_000;
+/// How long the answer to a call that is to happen once is kept. Later the key is free again.
+pub const ONCE_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Kept answers of one credential. Above: the oldest leaves.
+pub const ONCE_PER_SCOPE_MAX: usize = 10_000;
+/// Caller's keys of calls that are to happen once. Above: `Invalid`.
+pub const ONCE_KEY_LEN_MAX: usize = 255;
+/// How long a node that reports nothing and has no open stay holds the closing of days up.
+pub const NODE_QUIET_MAX: SignedDuration = SignedDuration::from_mins(15);
+/// Deliveries that were given up and are kept to be looked at. Above: the oldest leaves.
+pub const OUTBOX_DEAD_MAX: u32 = 10_000;
+/// Texts of failed deliveries, characters; what is longer is cut.
+pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;
+/// Rows of one answer about use by day. Above: `Invalid`, ask for a shorter range.
+pub const DAY_USES_MAX: usize = 100_000;

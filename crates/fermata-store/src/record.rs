@@ -1,5 +1,6 @@
 //! What the store keeps, as values.
 
+use fermata_billing::id::PartnerId;
 use fermata_types::{
     AccountId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId, Sku, StayEnd,
     TokenId,
@@ -7,20 +8,18 @@ use fermata_types::{
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-/// The party that pays.
+/// The party that pays. How it is run (currency, zone, billing) stands in its books.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
     /// Display name, 1 to 128 characters.
     pub name: String,
-    /// IANA zone of its civil days, such as `Europe/Berlin`.
-    pub zone: String,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// An application of an account: the namespace of its rooms.
+/// An application of an account: the namespace of its rooms. Whether people may enter stands in the books.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {
     /// Its number.
@@ -29,8 +28,6 @@ pub struct App {
     pub account: AccountId,
     /// Display name, 1 to 128 characters.
     pub name: String,
-    /// Disabled by hand?
-    pub enabled: bool,
     /// Scene of rooms that say nothing themselves.
     pub default_scene: Scene,
     /// How long a vanished user is kept and counted, seconds, 5 to 300; default 90.
@@ -82,8 +79,6 @@ impl std::fmt::Debug for ApiKey {
 pub struct AppChange {
     /// Display name.
     pub name: Option<String>,
-    /// Enable or disable.
-    pub enabled: Option<bool>,
     /// Default scene.
     pub default_scene: Option<Scene>,
     /// Disconnect timeout, seconds, 5 to 300.
@@ -102,10 +97,64 @@ pub struct ApiToken {
     /// SHA-256 of the token's text.
     #[serde(skip)]
     pub hash: [u8; 32],
+    /// For whom it speaks.
+    pub role: TokenRole,
+    /// It may look at things, and change nothing.
+    pub read_only: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// For whom a token speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "snake_case")]
+pub enum TokenRole {
+    /// Who runs the installation.
+    Operator,
+    /// A reseller: the accounts it serves.
+    Partner {
+        /// Which.
+        partner: PartnerId,
+    },
+    /// A customer: one account.
+    Customer {
+        /// Which.
+        account: AccountId,
+    },
+}
+
+impl TokenRole {
+    /// Stable name in tables and APIs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Partner { .. } => "partner",
+            Self::Customer { .. } => "customer",
+        }
+    }
+
+    /// The partner or account it is tied to.
+    pub fn of(&self) -> Option<&str> {
+        match self {
+            Self::Operator => None,
+            Self::Partner { partner } => Some(&partner.0),
+            Self::Customer { account } => Some(account.as_str()),
+        }
+    }
+
+    /// The role with this name, tied to `of`; none if the name is unknown or the tie is missing or too much.
+    pub(crate) fn from_parts(code: &str, of: Option<String>) -> Option<Self> {
+        match (code, of) {
+            ("operator", None) => Some(Self::Operator),
+            ("partner", Some(partner)) => Some(Self::Partner { partner: PartnerId(partner) }),
+            ("customer", Some(account)) => {
+                Some(Self::Customer { account: AccountId::from_text(&account) })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A stay as stored.

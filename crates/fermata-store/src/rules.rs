@@ -1,14 +1,22 @@
 //! What is allowed, and what a change amounts to: pure functions that every backend shares.
 
-use fermata_types::{AccountId, NodeId, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS};
-use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
+use fermata_billing::calendar::{Calendar, CalendarError};
+use fermata_billing::limits::FIRED_PER_CALL_MAX;
+use fermata_billing::verify::Disagreement;
+use fermata_types::{AccountId, NodeId, Scene, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS};
+use jiff::{SignedDuration, Span, Timestamp, civil::Date};
 
+use crate::books::clock_offset;
 use crate::limits::{
-    API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX,
-    DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN, ID_LEN_MAX, NAME_CHARS_MAX, PAGE_LEN_MAX,
+    API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX, DAY_USES_MAX,
+    DISCONNECT_TIMEOUT_S_DEFAULT, DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN, ID_LEN_MAX,
+    NAME_CHARS_MAX, ONCE_KEY_LEN_MAX, OUTBOX_ERROR_CHARS_MAX, PAGE_LEN_MAX, PARTNERS_MAX,
     ROOM_USAGE_ROWS_MAX, SECRET_LEN_MAX, SETTING_LEN_MAX, SETTING_NAME_LEN_MAX, USAGE_DAYS_MAX,
 };
-use crate::{Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, StoreError};
+use crate::{
+    Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, Books, Once, Partner, Standing,
+    StoreError,
+};
 
 type Checked<T = ()> = Result<T, StoreError>;
 
@@ -81,14 +89,9 @@ pub(crate) fn id_ok(id: &str) -> bool {
     (1..=ID_LEN_MAX).contains(&id.len())
 }
 
-pub(crate) fn zone(name: &str) -> Checked<TimeZone> {
-    TimeZone::get(name).map_err(|_| invalid("zone", format!("{name:?} is no IANA time zone")))
-}
-
 pub(crate) fn account(mut account: Account) -> Checked<Account> {
     bounded("account_id", account.id.as_str(), ID_LEN_MAX)?;
     display_name(&account.name)?;
-    zone(&account.zone)?;
     account.created_at = stored(account.created_at);
     Ok(account)
 }
@@ -182,7 +185,6 @@ pub(crate) fn changed(app: &App, change: AppChange) -> Checked<App> {
     change.disconnect_timeout_s.map_or(Ok(()), disconnect_timeout)?;
     let mut after = app.clone();
     after.name = change.name.unwrap_or(after.name);
-    after.enabled = change.enabled.unwrap_or(after.enabled);
     after.default_scene = change.default_scene.unwrap_or(after.default_scene);
     after.disconnect_timeout_s = change.disconnect_timeout_s.unwrap_or(after.disconnect_timeout_s);
     after.private_map_required = change.private_map_required.unwrap_or(after.private_map_required);
@@ -195,6 +197,9 @@ pub(crate) fn changed(app: &App, change: AppChange) -> Checked<App> {
 pub(crate) fn api_token(mut token: ApiToken) -> Checked<ApiToken> {
     bounded("token_id", token.id.as_str(), ID_LEN_MAX)?;
     display_name(&token.name)?;
+    if let Some(of) = token.role.of() {
+        bounded(token.role.code(), of, ID_LEN_MAX)?;
+    }
     token.created_at = stored(token.created_at);
     token.revoked_at = token.revoked_at.map(stored);
     Ok(token)
@@ -202,7 +207,83 @@ pub(crate) fn api_token(mut token: ApiToken) -> Checked<ApiToken> {
 
 /// Is `new` the token that is stored already? Being revoked since does not make it another one.
 pub(crate) fn same_token(old: &ApiToken, new: &ApiToken) -> bool {
-    (&old.name, old.hash, old.created_at) == (&new.name, new.hash, new.created_at)
+    let parts = |token: &ApiToken| (token.hash, token.created_at, token.read_only);
+    (&old.name, &old.role, parts(old)) == (&new.name, &new.role, parts(new))
+}
+
+/// The settings of an application after they were cleared (T21).
+pub(crate) fn cleared(app: App) -> App {
+    App {
+        default_scene: Scene::Call,
+        disconnect_timeout_s: DISCONNECT_TIMEOUT_S_DEFAULT,
+        private_map_required: false,
+        epoch: app.epoch + 1,
+        ..app
+    }
+}
+
+/// What every door needs of an account's books.
+pub(crate) fn standing(account: &AccountId, books: Books) -> Standing {
+    let Books { state, policy, .. } = books;
+    let clock_offset = clock_offset(&state).as_micros();
+    Standing {
+        account: account.clone(),
+        epoch: state.head.epoch,
+        sandbox: state.profile.is_some_and(|profile| profile.sandbox),
+        clock_offset_us: i64::try_from(clock_offset).unwrap_or(i64::MAX),
+        apps: state.apps.into_keys().collect(),
+        holds: state.holds.into_values().collect(),
+        reclaim: state.reclaim,
+        policy,
+    }
+}
+
+/// A disagreement in an account's books, as a sentence.
+pub(crate) fn disagreement(account: &AccountId, found: &Disagreement) -> String {
+    let Disagreement { what, row, stored, computed } = found;
+    format!("Account {account}: {what}: {row} says {stored}, but it should be {computed}.")
+}
+
+pub(crate) fn once(once: &Once) -> Checked {
+    bounded("credential", &once.scope, ID_LEN_MAX)?;
+    bounded("idempotency_key", &once.key, ONCE_KEY_LEN_MAX)
+}
+
+pub(crate) fn partner(mut partner: Partner) -> Checked<Partner> {
+    bounded("partner_id", &partner.id.0, ID_LEN_MAX)?;
+    display_name(&partner.name)?;
+    partner.created_at = stored(partner.created_at);
+    Ok(partner)
+}
+
+/// May one more partner join `count` others?
+pub(crate) fn room_for_partner(count: usize) -> Checked {
+    if count < PARTNERS_MAX {
+        return Ok(());
+    }
+    Err(invalid("partner_id", format!("there are {count} partners, as many as are allowed")))
+}
+
+/// Does an answer with `count` rows of use by day fit?
+pub(crate) fn day_rows(count: usize) -> Checked {
+    if count <= DAY_USES_MAX {
+        return Ok(());
+    }
+    Err(invalid("to", format!("more than {DAY_USES_MAX} rows; ask for a shorter range")))
+}
+
+/// How many timers one call may fire.
+pub(crate) fn fire_limit(limit: u32) -> Checked<usize> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if (1..=FIRED_PER_CALL_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(invalid("limit", format!("{limit} is not within 1 to {FIRED_PER_CALL_MAX}")))
+}
+
+/// The beginning of an error's text, as it is kept with a delivery.
+pub(crate) fn outbox_error(text: &str) -> String {
+    text.chars().take(OUTBOX_ERROR_CHARS_MAX).collect()
 }
 
 pub(crate) fn node(id: &NodeId) -> Checked {
@@ -251,23 +332,19 @@ pub(crate) fn day_range(from: Date, to: Date) -> Checked {
     Ok(())
 }
 
-/// One civil day of a zone: its date, the instant it starts at, and the instant the next one starts at.
+/// One civil day: its date, the instant it starts at, and the instant the next one starts at.
 pub(crate) type CivilDay = (Date, Timestamp, Timestamp);
 
-/// The civil days `from` to `to`, inclusive.
-///
-/// A day lasts from the first moment of its date in the zone to the first moment of the next date:
-/// 23 or 25 hours where clocks change, none at all where a zone skipped a date.
-pub(crate) fn days(zone: &TimeZone, from: Date, to: Date) -> Checked<Vec<CivilDay>> {
-    let out_of_range = |_| invalid("from", "the calendar of this program ends there");
-    let start = |day: Date| day.to_zoned(zone.clone()).map(|moment| moment.timestamp());
+/// The civil days `from` to `to`, inclusive, of an account's calendar.
+pub(crate) fn days(calendar: &Calendar, from: Date, to: Date) -> Checked<Vec<CivilDay>> {
+    let out_of_range = |error: CalendarError| invalid("from", error.to_string());
     let mut days = Vec::new();
     let mut day = from;
-    let mut starts = start(day).map_err(out_of_range)?;
+    let mut starts = calendar.day_start(day).map_err(out_of_range)?;
     while day <= to && days.len() < USAGE_DAYS_MAX {
-        let next = day.tomorrow().map_err(out_of_range)?;
-        let ends = start(next).map_err(out_of_range)?;
+        let ends = calendar.day_end(day).map_err(out_of_range)?;
         days.push((day, starts, ends));
+        let Ok(next) = day.tomorrow() else { break };
         (day, starts) = (next, ends);
     }
     Ok(days)
@@ -355,7 +432,7 @@ mod tests {
         ];
         for (name, day, hours) in rows {
             let date: Date = day.parse().expect("date");
-            let days = days(&zone(name).expect("zone"), date, date).expect("days");
+            let days = days(&Calendar::new(name).expect("zone"), date, date).expect("days");
             let (_, from, to) = days[0];
             assert_eq!(to.duration_since(from).as_hours(), hours, "{name} {day}");
         }
@@ -365,7 +442,7 @@ mod tests {
     fn days_tile_time() {
         for name in ["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago", "Asia/Kathmandu"] {
             let (from, to) = (Date::constant(2026, 1, 1), Date::constant(2026, 12, 31));
-            let days = days(&zone(name).expect("zone"), from, to).expect("days");
+            let days = days(&Calendar::new(name).expect("zone"), from, to).expect("days");
             assert_eq!(days.len(), 365);
             assert!(days.windows(2).all(|pair| pair[0].2 == pair[1].1), "{name}");
         }

@@ -86,10 +86,14 @@ impl SecretKey {
     /// # Errors
     /// [`StoreError::Key`] if the file exists or cannot be written.
     pub fn save_new(&self, path: &Path) -> Result<(), StoreError> {
-        let text: String =
-            self.bytes.iter().flat_map(|byte| hex_digits(*byte)).chain(['\n']).collect();
+        let text = format!("{}\n", self.to_text());
         write_new_private(path, text.as_bytes())
             .map_err(|error| StoreError::Key { path: path.to_owned(), problem: error.to_string() })
+    }
+
+    /// Its text form, without the line break.
+    pub(crate) fn to_text(&self) -> String {
+        hex_text(&self.bytes)
     }
 
     /// The file this key came from, if it came from one.
@@ -202,16 +206,21 @@ fn hex_digits(byte: u8) -> [char; 2] {
     [digit(byte >> 4), digit(byte & 0xf)]
 }
 
-fn from_hex(text: &str) -> Option<[u8; KEY_LEN]> {
-    let mut bytes = [0; KEY_LEN];
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| hex_digits(*byte)).collect()
+}
+
+/// The bytes of hexadecimal digits; none if they are none.
+pub(crate) fn from_hex_text(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
-    if digits.len() != KEY_LEN * 2 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::try_from(pair.iter().fold(0, |value, digit| value * 16 + digit)).ok()?;
-    }
-    Some(bytes)
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok());
+    if rest.is_empty() { bytes.collect() } else { None }
+}
+
+fn from_hex(text: &str) -> Option<[u8; KEY_LEN]> {
+    from_hex_text(text)?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -14,5 +14,5 @@ pub use id::{AccountId, NodeId, ParticipantSid, RoomSid, SdkAppId, TokenId, Trac
 pub use now::Now;
 pub use refusal::{Reason, Refusal};
 pub use room::{MediaKind, Role, RoomName, RoomNameError, Scene};
-pub use sku::{Sku, Tier};
+pub use sku::{Sku, SkuKind, Tier};
 pub use usage::{StayClosed, StayEnd, StayOpened, UsageBatch, UsageWindow, WINDOW_SECONDS};

@@ -22,6 +22,20 @@ pub enum Reason {
     UserSigExpired,
     /// The application was disabled by hand.
     AppDisabled,
+    /// The account owes money for longer than the grace (policy S10).
+    Arrears,
+    /// Nothing pays for the application's minutes (policy S17).
+    Unfunded,
+    /// The account is closed for good because of a violation (policy S19).
+    Violation,
+    /// The account's partner froze it (policy T16).
+    PartnerFreeze,
+    /// The operator holds the account or the application.
+    Admin,
+    /// The account is being closed at its owner's wish (policy S23).
+    Closure,
+    /// The account's data is being deleted or was (policy S22).
+    Cleared,
     /// No identity in the token.
     IdentityMissing,
     /// The identity is longer than allowed.
@@ -56,6 +70,13 @@ impl Reason {
         Self::UserSigInvalid,
         Self::UserSigExpired,
         Self::AppDisabled,
+        Self::Arrears,
+        Self::Unfunded,
+        Self::Violation,
+        Self::PartnerFreeze,
+        Self::Admin,
+        Self::Closure,
+        Self::Cleared,
         Self::IdentityMissing,
         Self::IdentityTooLong,
         Self::RoomNameInvalid,
@@ -107,6 +128,41 @@ impl Reason {
                 "app_disabled",
                 403,
                 "The application was disabled; its owner can enable it again.",
+            ),
+            Self::Arrears => (
+                "suspended_arrears",
+                403,
+                "The account is suspended because it owes money; it is back as soon as its owner recharges.",
+            ),
+            Self::Unfunded => (
+                "suspended_unfunded",
+                403,
+                "The minutes are used up; the owner can buy a package or enable postpaid.",
+            ),
+            Self::Violation => (
+                "suspended_violation",
+                403,
+                "The account is closed for a violation, and nothing restores it; its owner can write to the operator.",
+            ),
+            Self::PartnerFreeze => (
+                "suspended_partner_freeze",
+                403,
+                "The account is frozen by the partner who serves it; only that partner can lift it.",
+            ),
+            Self::Admin => (
+                "suspended_admin",
+                403,
+                "The operator has put the service on hold; its owner can ask the operator when that ends.",
+            ),
+            Self::Closure => (
+                "suspended_closure",
+                403,
+                "The account is being closed at its owner's wish; its owner can still cancel that with the operator.",
+            ),
+            Self::Cleared => (
+                "account_cleared",
+                403,
+                "The account's data was cleared, and nothing brings it back; service needs a new account.",
             ),
             Self::IdentityMissing => ("identity_missing", 400, "The token names no identity."),
             Self::IdentityTooLong => (

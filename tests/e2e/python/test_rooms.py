@@ -172,11 +172,11 @@ async def test_apps_and_kinds_of_rooms_are_apart(guests, api, server):
     """The same name in another application, and the integer room of the same digits, are other rooms."""
     account = await api.ok("POST", "/api/v1/accounts", {"name": "Neighbour"})
     created = await api.ok("POST", f"/api/v1/accounts/{account['id']}/apps", {"name": "Other"})
-    other_app = created["app"]["sdk_app_id"]
-    key = created["api_key"]
+    other_app = created["sdk_app_id"]
     anna = await guests.join("anna", room="123")
     integer = await guests.join("ben", room="int/123")
-    foreign = await guests.join("carl", jwt=token("carl", "123", key=key["key"], secret=key["secret"]))
+    jwt = token("carl", "123", key=created["api_key"], secret=created["api_secret"])
+    foreign = await guests.join("carl", jwt=jwt)
     late = await guests.join("dora", room="123")
     await late.sees_person("anna")
     for person in (anna, integer, foreign):

@@ -38,6 +38,34 @@ export const refusals: Record<string, RefusalText> = {
     title: 'This service is switched off',
     remedy: 'Its owner can switch it on again. Try later, or tell the owner.',
   },
+  suspended_arrears: {
+    title: 'This service is suspended',
+    remedy: 'It comes back at once when its owner recharges. Tell the owner, then try again.',
+  },
+  suspended_unfunded: {
+    title: 'This service has run out of minutes',
+    remedy: 'Its owner can buy a package or enable postpaid. Tell the owner, then try again.',
+  },
+  suspended_violation: {
+    title: 'This service was closed',
+    remedy: 'It does not come back. Ask the person who invited you for another way to meet.',
+  },
+  suspended_partner_freeze: {
+    title: 'This service is frozen',
+    remedy: 'Only the partner who provides it can lift that. Try later, or tell the owner.',
+  },
+  suspended_admin: {
+    title: 'This service is on hold',
+    remedy: 'Its owner can ask the operator when it returns. Try later, or tell the owner.',
+  },
+  suspended_closure: {
+    title: 'This service is being closed',
+    remedy: 'Its owner asked for that and can still cancel it. Tell the owner if you need it.',
+  },
+  account_cleared: {
+    title: 'This service has ended',
+    remedy: 'It does not come back. Ask the person who invited you for another way to meet.',
+  },
   identity_missing: { title: 'The link does not say who you are', remedy: developer },
   identity_too_long: {
     title: 'The user name is too long',

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use fermata_store::{Store, StoreError};
-use fermata_types::{NodeId, UsageBatch};
+use fermata_types::{NodeId, Now, UsageBatch};
 
 /// What an intake returns.
 pub type IntakeFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, IntakeError>> + Send + 'a>>;
@@ -25,7 +25,10 @@ pub trait UsageIntake: Send + Sync + std::fmt::Debug {
 
 impl UsageIntake for Arc<dyn Store> {
     fn intake(&self, batch: UsageBatch) -> IntakeFuture<'_, ()> {
-        Box::pin(async move { Store::intake(&**self, batch).await.map_err(|e| failed(&e)) })
+        let wall = Now::read().wall;
+        Box::pin(async move {
+            Store::intake(&**self, batch, wall).await.map(drop).map_err(|e| failed(&e))
+        })
     }
 
     fn close_lost_stays(&self, node: NodeId) -> IntakeFuture<'_, u64> {

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fermata_billing::command::{Actor, OpenAccount};
+use fermata_billing::money::{Currency, Money};
+use fermata_billing::state::BillingMode;
 use fermata_store::{Account, ApiKey, App, AppWithKeys, MemoryStore, Store};
 use fermata_types::{AccountId, NodeId, Scene, SdkAppId, StayEnd, UsageBatch};
 
@@ -98,18 +101,22 @@ fn run_and_kill(folder: &std::path::Path, lines: usize) -> u64 {
 /// A store that knows the application of [`opened`].
 async fn store_with_app() -> Arc<dyn Store> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let account = Account {
-        id: AccountId::from_text("AC_1"),
-        name: "a".to_owned(),
+    let account =
+        Account { id: AccountId::from_text("AC_1"), name: "a".to_owned(), created_at: at(MINUTE) };
+    let terms = OpenAccount {
+        account: account.id.clone(),
+        currency: Currency::USD,
         zone: "UTC".to_owned(),
-        created_at: at(0),
+        billing: BillingMode::Daily,
+        sandbox: false,
+        partner: None,
+        credit_limit: Money::ZERO,
     };
-    store.create_account(account.clone()).await.unwrap();
+    store.open_account(account.clone(), terms, at(MINUTE), Actor::system(), None).await.unwrap();
     let app = App {
         sdk_app_id: SdkAppId(7),
         account: account.id,
         name: "app".to_owned(),
-        enabled: true,
         default_scene: Scene::Call,
         disconnect_timeout_s: 90,
         private_map_required: false,
@@ -118,7 +125,7 @@ async fn store_with_app() -> Arc<dyn Store> {
     };
     let key = ApiKey { key: "key".to_owned(), secret: "s".repeat(32), created_at: at(0) };
     let app = AppWithKeys { app, usersig_key: "u".repeat(64), api_keys: vec![key] };
-    store.create_app(app).await.unwrap();
+    store.create_app(app, at(MINUTE), Actor::system(), None).await.unwrap();
     store
 }
 

@@ -15,7 +15,7 @@ pub(super) fn build(command: Command) -> Command {
             .long_about(
                 "Checks the integrity of a database and recomputes its totals. Prints what it found as JSON; \
                  status 1 if anything is wrong. For the data folder itself the server must be stopped; check a \
-                 backup while it runs.",
+                 backup while it runs. `fermata verify` proves the books.",
             )
             .arg(
                 Arg::new("backup")

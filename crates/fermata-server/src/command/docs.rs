@@ -13,7 +13,7 @@ pub(super) fn build(command: Command) -> Command {
     command.about("Print a page of the guide that is made from the program").arg(
         Arg::new("page")
             .required(true)
-            .value_parser(["configuration", "metrics", "errors"])
+            .value_parser(["configuration", "metrics", "errors", "policy"])
             .help("Which page"),
     )
 }
@@ -23,6 +23,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     print(&match page {
         "metrics" => metrics::markdown(),
         "errors" => errors(),
+        "policy" => fermata_billing::page::policy_page(),
         _ => config::markdown(),
     })
 }

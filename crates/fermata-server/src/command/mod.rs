@@ -1,5 +1,6 @@
 //! Subcommands: a file each. To add one, write its file and a row in [`COMMANDS`].
 
+mod admin;
 mod backup;
 mod check;
 mod config;
@@ -9,6 +10,8 @@ mod load;
 mod openapi;
 mod restore;
 mod serve;
+mod tour;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -35,6 +38,9 @@ const COMMANDS: &[Row] = &[
     Row { name: "backup", build: backup::build, run: backup::run },
     Row { name: "restore", build: restore::build, run: restore::run },
     Row { name: "check", build: check::build, run: check::run },
+    Row { name: "verify", build: verify::build, run: verify::run },
+    Row { name: "tour", build: tour::build, run: tour::run },
+    Row { name: "admin", build: admin::build, run: admin::run },
     Row { name: "load", build: load::build, run: load::run },
     Row { name: "openapi", build: openapi::build, run: openapi::run },
     Row { name: "docs", build: docs::build, run: docs::run },

@@ -1,8 +1,8 @@
 //! `fermata serve`: the order in which things start, and in which they stop.
 //!
-//! Start: data folder, store, credentials, node (which replays what an earlier run left), verdicts,
-//! listeners, then the ready line. Stop: newcomers are refused, the node says good-bye and writes its usage,
-//! connections end, the store closes.
+//! Start: data folder, store, credentials, node (which replays what an earlier run left), standings, timers that
+//! fell due meanwhile, listeners, then the ready line. Stop: newcomers are refused, the node says good-bye and
+//! writes its usage, connections end, scheduler and deliveries stop, the store closes.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -16,7 +16,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use clap::{ArgMatches, Command};
 use fermata_auth::api_token;
 use fermata_node::{Listen, Node, NodeConfig, NodeHandle};
-use fermata_store::{ApiToken, SqliteOptions, SqliteStore, Store};
+use fermata_store::{ApiToken, SqliteOptions, SqliteStore, Store, TokenRole};
 use fermata_types::{NodeId, Now, TokenId};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ use crate::http::connections::CountingAcceptor;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADER_TIME_MAX, TLS_HANDSHAKE_TIME_MAX};
 use crate::metrics::Metric;
 use crate::secret::{self, SECRET_BYTES_MIN};
-use crate::server::{Server, Shared};
+use crate::server::{Server, Shared, Tasks};
 use crate::{dev, http, logging, tls};
 
 /// Setting under which the node's name is kept; it must stay the same over restarts.
@@ -64,6 +64,7 @@ struct DataDir {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
+    let channels = Tasks::channels(&settings)?;
     let data = data_folder(&settings)?;
     let sqlite = Arc::new(SqliteStore::open(SqliteOptions::in_dir(&data.path)?)?);
     let store: Arc<dyn Store> = sqlite.clone();
@@ -73,7 +74,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stats = Box::new(move || sqlite.stats());
     let shared: Shared =
         Arc::new(Server::new(settings, data.path.clone(), store, stats, node, directory));
-    shared.tell_verdicts().await?;
+    let tasks = Tasks::start(&shared, channels).await.context("the standings are not in force")?;
 
     let handle = Handle::new();
     let address = http_listener.local_addr()?;
@@ -100,6 +101,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         control::remove(&data.path);
     }
     serving.await?.context("the HTTP server failed")?;
+    tasks.stop().await;
     shared.store.close().await?;
     tracing::info!("Stopped.");
     Ok(())
@@ -144,7 +146,7 @@ async fn credentials(settings: &Settings, store: &dyn Store) -> anyhow::Result<D
             );
         }
     }
-    if directory.tokens_len() == 0 {
+    if !directory.has_operator() {
         first_token(store, &directory).await?;
     }
     Ok(directory)
@@ -156,6 +158,8 @@ async fn first_token(store: &dyn Store, directory: &Directory) -> anyhow::Result
         id: TokenId::random(&mut rand::rng()),
         name: "first".to_owned(),
         hash: api_token::hash(&token),
+        role: TokenRole::Operator,
+        read_only: false,
         created_at: Now::read().wall,
         revoked_at: None,
     };

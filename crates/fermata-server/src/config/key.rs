@@ -24,6 +24,10 @@ pub enum Kind {
     Path,
     /// An `http://` or `https://` URL without a query; may be empty.
     Url,
+    /// The URL of a mail server; may be empty. Its password is never shown.
+    SmtpUrl,
+    /// A mail address, or a name and one; may be empty.
+    Mailbox,
     /// A log filter: a level, or `target=level` pairs separated by commas.
     LogFilter,
     /// One of these words.
@@ -31,6 +35,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// A value as it may be shown: without a password.
+    pub fn shown(self, value: &str) -> String {
+        if self == Self::SmtpUrl { super::smtp::shown(value) } else { value.to_owned() }
+    }
+
     /// What is allowed, as the end of the sentence "this key takes ...".
     pub fn allowed(self) -> String {
         match self {
@@ -45,6 +54,14 @@ impl Kind {
             Self::Path => "a path without NUL characters".to_owned(),
             Self::Url => {
                 "an http:// or https:// URL without query and fragment, or nothing".to_owned()
+            }
+            Self::SmtpUrl => {
+                "smtps://user:password@host, smtp://host?tls=required or smtp://host, each with a \
+                              port if it is not the usual one, or nothing"
+                    .to_owned()
+            }
+            Self::Mailbox => {
+                "a mail address such as Fermata <notices@example.org>, or nothing".to_owned()
             }
             Self::LogFilter => {
                 "error, warn, info, debug, trace or off, or target=level pairs separated by commas"
@@ -280,6 +297,48 @@ pub const KEYS: &[Key] = &[
         default_dev: None,
         effect: "Folder with a built meeting page to serve under /meet instead of the one inside the \
                  program. Empty means the one inside.",
+    },
+    Key {
+        name: "webhook_private_networks",
+        flag: "webhook-private-networks",
+        kind: Kind::Switch,
+        unit: "",
+        default: "false",
+        default_dev: None,
+        effect: "Webhooks may reach private networks and this machine itself, not public addresses only. The \
+                 addresses of webhooks are given by customers, so this lets them send requests to whatever is \
+                 there. In development mode this machine may be reached in any case.",
+    },
+    Key {
+        name: "smtp_url",
+        flag: "smtp-url",
+        kind: Kind::SmtpUrl,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Mail server for notices. smtps:// speaks TLS from the start, smtp:// with tls=required turns to \
+                 TLS before anything else is said. Special characters in user and password are percent-encoded. \
+                 A password is better kept in the file or the variable than in a flag. Empty means: notices by \
+                 e-mail fail.",
+    },
+    Key {
+        name: "mail_from",
+        flag: "mail-from",
+        kind: Kind::Mailbox,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Sender of notices by e-mail.",
+    },
+    Key {
+        name: "trusted_ca",
+        flag: "trusted-ca",
+        kind: Kind::Path,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "PEM file with certificates of authorities that are trusted for webhooks and mail, beside the \
+                 public ones inside the program.",
     },
     Key {
         name: "log",

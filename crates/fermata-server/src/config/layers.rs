@@ -142,6 +142,7 @@ impl Layers {
                 find(key).unwrap_or_else(|| (key.default_in(dev).to_owned(), Source::Default));
             if let Some(allowed) = value::check(key.kind, &value) {
                 let source_text = source.describe(key);
+                let value = key.kind.shown(&value);
                 return Err(ConfigError::Value { key: key.name, value, source_text, allowed });
             }
             values.insert(key.name, Effective { value, source });
@@ -168,7 +169,8 @@ fn value_name(kind: Kind) -> &'static str {
         Kind::Address => "ADDRESS",
         Kind::Addresses | Kind::Networks => "LIST",
         Kind::Path => "PATH",
-        Kind::Url => "URL",
+        Kind::Url | Kind::SmtpUrl => "URL",
+        Kind::Mailbox => "MAILBOX",
         Kind::LogFilter => "FILTER",
         Kind::Choice(_) => "WORD",
     }
@@ -288,6 +290,15 @@ mod tests {
                 .map_err(|e| e.to_string()),
             &["/nonexistent/x.toml"],
         );
+    }
+
+    #[test]
+    fn an_error_does_not_show_a_password() {
+        let error = merge(&[("smtp_url", "smtps://ann:hush@")], None, &[]).unwrap_err();
+        assert!(error.starts_with("smtp_url = ") && !error.contains("hush"), "{error}");
+        let layers = merge(&[("smtp_url", "smtps://ann:hush@mail.example")], None, &[]).unwrap();
+        let table = super::super::table(&layers);
+        assert!(table.contains("smtps://ann:***@mail.example") && !table.contains("hush"));
     }
 
     #[test]

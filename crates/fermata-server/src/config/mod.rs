@@ -10,6 +10,7 @@ mod key;
 mod layers;
 mod page;
 mod settings;
+mod smtp;
 mod value;
 mod variables;
 
@@ -18,4 +19,6 @@ pub use key::{KEYS, Key, Kind, key};
 pub use layers::{Effective, Layers, Source};
 pub use page::{markdown, table};
 pub use settings::{LogFormat, Settings};
+pub use smtp::{SmtpUrl, TlsMode};
 pub use value::{Cidr, LogLevel};
+pub use variables::token;

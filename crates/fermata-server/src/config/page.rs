@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{KEYS, Layers};
 
 /// Every key with its effective value, its source, its default and its effect, as a TOML file that
-/// would bring about the same.
+/// would bring about the same (but for a password, which is not shown).
 pub fn table(layers: &Layers) -> String {
     let dev = layers.get("dev") == "true";
     let mut text = String::new();
@@ -16,11 +16,8 @@ pub fn table(layers: &Layers) -> String {
             key.kind,
             super::Kind::Switch | super::Kind::Port | super::Kind::Number { .. }
         );
-        let value = if bare {
-            effective.value.clone()
-        } else {
-            serde_json::Value::from(effective.value.as_str()).to_string()
-        };
+        let shown = key.kind.shown(&effective.value);
+        let value = if bare { shown } else { serde_json::Value::from(shown.as_str()).to_string() };
         let _ = write!(
             text,
             "# {}\n# Takes {}{unit}. Default: {}. From: {}.\n{} = {value}\n\n",

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use lettre::message::Mailbox;
+
 use super::value::list;
-use super::{Cidr, ConfigError, Layers, LogLevel};
+use super::{Cidr, ConfigError, Layers, LogLevel, SmtpUrl};
 
 /// Form of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,12 @@ pub struct Settings {
     pub live_users_max: usize,
     /// Folder of the meeting page, instead of the embedded one.
     pub meet_dir: Option<PathBuf>,
+    /// Webhooks may reach private networks and this machine.
+    pub webhook_private_networks: bool,
+    /// Mail server, and the sender of mails.
+    pub mail: Option<(SmtpUrl, Mailbox)>,
+    /// Certificates of further authorities, trusted when webhooks and mails are sent.
+    pub trusted_ca: Option<PathBuf>,
     /// What is logged.
     pub log: LogLevel,
     /// How it is logged.
@@ -89,6 +97,9 @@ impl Settings {
             participants_max: number(layers, "participants_max", 20_000),
             live_users_max: number(layers, "live_users_max", 10_000),
             meet_dir: path("meet_dir"),
+            webhook_private_networks: layers.get("webhook_private_networks") == "true",
+            mail: layers.get("smtp_url").parse().ok().zip(layers.get("mail_from").parse().ok()),
+            trusted_ca: path("trusted_ca"),
             log: layers.get("log").parse().map_err(|()| ConfigError::Conflict {
                 key: "log",
                 value: layers.get("log").to_owned(),
@@ -116,13 +127,19 @@ impl Settings {
 
     fn check(&self, layers: &Layers) -> Result<(), ConfigError> {
         let conflict = |key: &'static str, problem: &str| {
+            let kind = super::key(key).map(|key| key.kind);
             Err(ConfigError::Conflict {
                 key,
-                value: layers.get(key).to_owned(),
+                value: kind.map_or_else(String::new, |kind| kind.shown(layers.get(key))),
                 problem: problem.to_owned(),
             })
         };
-        for (key, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+        for (key, other) in [
+            ("tls_cert", "tls_key"),
+            ("tls_key", "tls_cert"),
+            ("smtp_url", "mail_from"),
+            ("mail_from", "smtp_url"),
+        ] {
             if layers.get(key).is_empty() && !layers.get(other).is_empty() {
                 return conflict(key, &format!("{other} is set; set both or neither"));
             }
@@ -216,6 +233,9 @@ mod tests {
         check(&[("dev", "true"), ("external_url", "https://x.example")], Some("external_url"));
         check(&[("tls_cert", "/x")], Some("tls_key"));
         check(&[("tls_key", "/x")], Some("tls_cert"));
+        check(&[("smtp_url", "smtps://mail.example")], Some("mail_from"));
+        check(&[("mail_from", "a@b.example")], Some("smtp_url"));
+        check(&[("smtp_url", "smtps://mail.example"), ("mail_from", "a@b.example")], None);
         check(&[("data_dir", "")], Some("data_dir"));
     }
 }

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 
+use super::SmtpUrl;
 use super::key::Kind;
 
 /// A network: an address and how many leading bits of it count.
@@ -93,6 +95,8 @@ pub(super) fn check(kind: Kind, value: &str) -> Option<String> {
         Kind::Networks => list(value).all(|item| item.parse::<Cidr>().is_ok()),
         Kind::Path => !value.contains('\0'),
         Kind::Url => value.is_empty() || is_base_url(value),
+        Kind::SmtpUrl => value.is_empty() || value.parse::<SmtpUrl>().is_ok(),
+        Kind::Mailbox => value.is_empty() || value.parse::<Mailbox>().is_ok(),
         Kind::LogFilter => value.parse::<LogLevel>().is_ok(),
         Kind::Choice(words) => words.contains(&value),
     };
@@ -144,6 +148,8 @@ mod tests {
             (Kind::Networks, "10.0.0.0/33"),
             (Kind::Url, "ftp://host"),
             (Kind::Url, "https://host/?x"),
+            (Kind::SmtpUrl, "mail.example"),
+            (Kind::Mailbox, "nobody"),
             (Kind::LogFilter, "loud"),
             (Kind::Choice(&["a", "b"]), "c"),
             (Kind::Switch, "yes"),
@@ -152,6 +158,8 @@ mod tests {
             assert_eq!(check(kind, value), Some(kind.allowed()), "{kind:?} {value}");
         }
         assert_eq!(check(Kind::Url, "https://rtc.example.org/base"), None);
+        assert_eq!(check(Kind::SmtpUrl, "smtps://a:b@mail.example"), None);
+        assert_eq!(check(Kind::Mailbox, "Fermata <notices@example.org>"), None);
         assert_eq!(check(Kind::LogFilter, "warn,fermata_sfu=debug"), None);
     }
 }

@@ -7,6 +7,17 @@ use super::{ConfigError, KEYS};
 /// Names that are not ours to refuse: of the tests and tools of this repository, whose children inherit them.
 const TOOLS: &[&str] = &["FERMATA_BIN", "FERMATA_E2E_ARTIFACTS", "FERMATA_XTASK_RUN"];
 
+/// The variable with the token of `fermata admin` and `fermata tour`: a credential, and so no key of a file.
+const TOKEN: &str = "FERMATA_TOKEN";
+
+/// The token of the environment, if there is one that is not empty.
+pub fn token() -> Option<String> {
+    std::env::vars_os()
+        .find(|(name, _)| name == TOKEN)
+        .and_then(|(_, value)| value.into_string().ok())
+        .filter(|token| !token.is_empty())
+}
+
 /// Refuses the first variable that is neither a key's nor somebody else's.
 ///
 /// # Errors
@@ -23,7 +34,7 @@ pub(super) fn check(variables: &BTreeMap<String, String>) -> Result<(), ConfigEr
 }
 
 fn is_known(name: &str) -> bool {
-    name == "FERMATA_CONFIG" || KEYS.iter().any(|key| key.variable() == name)
+    [TOKEN, "FERMATA_CONFIG"].contains(&name) || KEYS.iter().any(|key| key.variable() == name)
 }
 
 /// Container platforms tell every container about a service named `fermata` by variables of these forms

@@ -61,6 +61,22 @@ own! {
     WsSilent Counter "fermata_ws_silent_total" "Signalling WebSockets closed because the client answered no ping.";
     Refusals Counter "fermata_refusals_total" "Joins, validations and exchanges that were refused with a reason.";
     ApiUnauthorized Counter "fermata_api_unauthorized_total" "Requests to the operator API without a valid token.";
+    TimersFired Counter "fermata_timers_fired_total" "Timers of the standing policy that the scheduler fired; those that fire on the way of a call are not among them.";
+    TimerLateness Gauge "fermata_timer_lateness_seconds" "How late the last timer was that the scheduler fired.";
+    TimersOverdue Gauge "fermata_timers_overdue_seconds" "For how long the oldest timer that is due has been due; 0 if none is.";
+    SchedulerFailures Counter "fermata_scheduler_failures_total" "Times that due timers could not be fired; they are tried again.";
+    VerdictsTold Counter "fermata_verdicts_told_total" "Changed verdicts that the media node was told.";
+    EnforceFailures Counter "fermata_enforce_failures_total" "Times that an account's standing could not be brought to the media node; it is tried again.";
+    StandingRefreshFailures Counter "fermata_standing_refresh_failures_total" "Times that the standings of all accounts could not be read.";
+    StandingStale Gauge "fermata_standing_stale" "1 while newcomers are refused because standings could not be read for too long.";
+    NoticesWaiting Gauge "fermata_notices_waiting" "Deliveries of notices in the outbox.";
+    NoticesDead Gauge "fermata_notices_dead" "Deliveries of notices that were given up and are kept.";
+    NoticesDelivered Counter "fermata_notices_delivered_total" "Deliveries of notices that arrived on every channel.";
+    NoticeAttemptsFailed Counter "fermata_notice_attempts_failed_total" "Attempts to deliver a notice that failed.";
+    NoticesGivenUp Counter "fermata_notices_given_up_total" "Deliveries of notices that were given up.";
+    WebhooksRefused Counter "fermata_webhooks_refused_total" "Attempts to deliver a webhook that were not made because its address is not public.";
+    HalfDeliveredForgotten Counter "fermata_half_delivered_forgotten_total" "Half-delivered notices whose first half may be repeated because too many were remembered.";
+    OutboxFailures Counter "fermata_outbox_failures_total" "Times that the outbox could not be read or written; it is tried again.";
     TlsReloads Counter "fermata_tls_reloads_total" "Times that changed certificate files were taken into use.";
     TlsReloadsFailed Counter "fermata_tls_reloads_failed_total" "Times that changed certificate files could not be used.";
 }

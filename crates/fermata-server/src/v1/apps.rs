@@ -9,9 +9,11 @@ use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody};
 use super::extract::{Body, UrlPath, app_id};
-use super::keys::{KeyWithSecret, checked_secret};
+use super::keys::checked_secret;
+use super::once::OnlyOnce;
 use crate::secret;
 use crate::server::Shared;
 
@@ -61,8 +63,6 @@ pub struct AppView {
     pub account: String,
     /// Display name.
     pub name: String,
-    /// May people enter its rooms?
-    pub enabled: bool,
     /// Scene of rooms that say nothing themselves.
     pub default_scene: SceneView,
     /// How long a vanished user is kept and counted, seconds.
@@ -81,7 +81,6 @@ impl From<App> for AppView {
             sdk_app_id: app.sdk_app_id.0,
             account: app.account.to_string(),
             name: app.name,
-            enabled: app.enabled,
             default_scene: app.default_scene.into(),
             disconnect_timeout_s: app.disconnect_timeout_s,
             private_map_required: app.private_map_required,
@@ -110,14 +109,26 @@ pub struct NewApp {
 }
 
 /// A new application with its secrets, which are shown this once.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct CreatedApp {
+    /// Its number.
+    pub sdk_app_id: u32,
+    /// The secret behind UserSig. Shown once.
+    pub secret_key: String,
+    /// Public name of its first LiveKit key pair.
+    pub api_key: String,
+    /// The secret of that pair. Shown once.
+    pub api_secret: String,
+    /// The same as `secret_key`.
+    pub usersig_key: String,
     /// The application.
     pub app: AppView,
-    /// The secret behind UserSig. Shown once.
-    pub usersig_key: String,
-    /// Its first LiveKit key pair. The secret is shown once.
-    pub api_key: KeyWithSecret,
+}
+
+impl std::fmt::Debug for CreatedApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatedApp").field("app", &self.app).finish_non_exhaustive()
+    }
 }
 
 /// Create an application with its first keys
@@ -126,6 +137,8 @@ pub struct CreatedApp {
     responses((status = 201, body = CreatedApp), (status = "4XX", body = ErrorBody)))]
 pub async fn create(
     State(shared): State<Shared>,
+    caller: Caller,
+    OnlyOnce(once): OnlyOnce,
     UrlPath(account): UrlPath<String>,
     Body(new): Body<NewApp>,
 ) -> Result<(StatusCode, Json<CreatedApp>), ApiError> {
@@ -139,16 +152,12 @@ pub async fn create(
         Some(number) => app_id(number)?,
         None => free_number(&shared),
     };
-    if shared.directory.app(sdk_app_id).is_some() {
-        return Err(ApiError::Exists(format!("There is an application {sdk_app_id} already.")));
-    }
     let now = Now::read().wall;
     let key = ApiKey { key: secret::api_key()?, secret: secret::api_secret()?, created_at: now };
     let app = App {
         sdk_app_id,
         account: account.id,
         name: new.name,
-        enabled: true,
         default_scene: new.default_scene.map_or(Scene::Call, Into::into),
         disconnect_timeout_s: new.disconnect_timeout_s.unwrap_or(DISCONNECT_TIMEOUT_S),
         private_map_required: new.private_map_required.unwrap_or(false),
@@ -156,14 +165,18 @@ pub async fn create(
         epoch: 1,
     };
     let with_keys = AppWithKeys { app, usersig_key, api_keys: vec![key] };
-    let app = shared.store.create_app(with_keys).await?;
-    let stored = shared.apply(sdk_app_id).await?;
-    tracing::info!(%sdk_app_id, account = %app.account, "Created an application.");
+    // A repetition answers the application that was made then, under whatever number.
+    let app = shared.store.create_app(with_keys, now, caller.actor(), once).await?;
+    let stored = shared.apply(app.sdk_app_id).await?;
+    tracing::info!(sdk_app_id = %app.sdk_app_id, account = %app.account, "Created an application.");
     let Some(first) = stored.api_keys.first() else { return Err(ApiError::Internal) };
     let created = CreatedApp {
-        app: app.into(),
+        sdk_app_id: app.sdk_app_id.0,
+        secret_key: stored.usersig_key.clone(),
+        api_key: first.key.clone(),
+        api_secret: first.secret.clone(),
         usersig_key: stored.usersig_key.clone(),
-        api_key: KeyWithSecret::from(first),
+        app: app.into(),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -183,6 +196,8 @@ fn free_number(shared: &Shared) -> SdkAppId {
 pub struct Apps {
     /// All of the account.
     pub items: Vec<AppView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// List the applications of an account
@@ -195,7 +210,7 @@ pub async fn list(
 ) -> Result<Json<Apps>, ApiError> {
     let account = shared.store.account(AccountId::from_text(&account)).await?;
     let items = shared.store.list_apps(account.id).await?;
-    Ok(Json(Apps { items: items.into_iter().map(Into::into).collect() }))
+    Ok(Json(Apps { items: items.into_iter().map(Into::into).collect(), next: None }))
 }
 
 /// Read an application
@@ -215,8 +230,6 @@ pub async fn read(
 pub struct AppPatch {
     /// Display name, 1 to 128 characters.
     pub name: Option<String>,
-    /// May people enter its rooms? Who is inside stays inside.
-    pub enabled: Option<bool>,
     /// Scene of rooms that say nothing themselves.
     pub default_scene: Option<SceneView>,
     /// How long a vanished user is kept and counted, 5 to 300 seconds.
@@ -237,7 +250,6 @@ pub async fn change(
     let id = app_id(id)?;
     let change = AppChange {
         name: patch.name,
-        enabled: patch.enabled,
         default_scene: patch.default_scene.map(Into::into),
         disconnect_timeout_s: patch.disconnect_timeout_s,
         private_map_required: patch.private_map_required,
@@ -245,6 +257,6 @@ pub async fn change(
     let _changing = shared.directory.changing().await;
     let app = shared.store.change_app(id, change).await?;
     shared.apply(id).await?;
-    tracing::info!(sdk_app_id = %id, enabled = app.enabled, epoch = app.epoch, "Changed an application.");
+    tracing::info!(sdk_app_id = %id, epoch = app.epoch, "Changed an application.");
     Ok(Json(app.into()))
 }

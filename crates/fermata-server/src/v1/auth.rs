@@ -1,18 +1,106 @@
-//! Who may use the operator API: bearers of an operator token that is in force, and whoever may open the
-//! control socket in the data folder.
+//! Who asks, and what they may ask for: the one gate of the API.
+//!
+//! A bearer token speaks for the operator, for a partner (the accounts it serves) or for a customer (one
+//! account), each perhaps for reading only. Whoever may open the control socket in the data folder is the
+//! operator too. What belongs to somebody else is not found; what a role may not do is forbidden; what the
+//! account's standing closes is refused with every hold (policy 2.2).
+//! What it is not: which fields a role may set is with the call.
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use fermata_billing::command::{Actor, ActorRole};
+use fermata_billing::effect::OperationClass;
+use fermata_store::{ApiToken, TokenRole};
+use fermata_types::{AccountId, SdkAppId, TokenId};
 
+use super::call::books;
 use super::error::ApiError;
-use crate::metrics::Metric;
+use super::gates::{Gate, gate};
+use super::refusal;
 use crate::server::Shared;
 
 /// Marks requests that came over the control socket, whose file permissions are the credential.
 #[derive(Debug, Clone, Copy)]
 pub struct OverControlSocket;
+
+/// Who asks. An extractor: the gate has put it into every request that it lets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The credential, for the audit and for idempotency keys.
+    pub token: TokenId,
+    /// For whom it speaks.
+    pub role: TokenRole,
+    /// May it only look?
+    pub read_only: bool,
+}
+
+impl From<ApiToken> for Caller {
+    fn from(token: ApiToken) -> Self {
+        Self { token: token.id, role: token.role, read_only: token.read_only }
+    }
+}
+
+impl Caller {
+    /// Whoever may open the control socket.
+    fn control() -> Self {
+        let token = TokenId::from_text("control");
+        Self { token, role: TokenRole::Operator, read_only: false }
+    }
+
+    /// Does it speak for the operator?
+    pub fn is_operator(&self) -> bool {
+        self.role == TokenRole::Operator
+    }
+
+    /// Who asks, as the books write it down.
+    pub fn actor(&self) -> Actor {
+        let role = match &self.role {
+            TokenRole::Operator => ActorRole::Operator,
+            TokenRole::Partner { partner } => ActorRole::Partner(partner.clone()),
+            TokenRole::Customer { .. } => ActorRole::Customer,
+        };
+        Actor { role, name: self.token.to_string() }
+    }
+
+    /// Only the operator may go on.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`].
+    pub fn require_operator(&self) -> Result<(), ApiError> {
+        if self.is_operator() {
+            return Ok(());
+        }
+        let role = self.role.code();
+        Err(ApiError::Forbidden(format!("Only an operator may do this; this token is a {role}'s.")))
+    }
+
+    /// May it see this account? Accounts in paths have been judged by the gate already; this is for those in
+    /// bodies and queries.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] for accounts of others, as for those that are none.
+    pub async fn may_see(&self, shared: &Shared, account: &AccountId) -> Result<(), ApiError> {
+        let own = match &self.role {
+            TokenRole::Operator => true,
+            TokenRole::Customer { account: own } => own == account,
+            TokenRole::Partner { partner } => match books(shared, account).await {
+                Ok((_, profile)) => profile.partner.as_ref() == Some(partner),
+                Err(ApiError::NotFound(_)) => false,
+                Err(error) => return Err(error),
+            },
+        };
+        if own { Ok(()) } else { Err(ApiError::NotFound(format!("account {account}"))) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or(ApiError::Unauthorized)
+    }
+}
 
 /// The bearer token of a request. The scheme's name is case-insensitive (RFC 9110 section 11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -21,23 +109,87 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Does the request carry an operator token that is in force?
+/// Does the request carry an operator's token that is in force?
 pub fn is_operator(shared: &Shared, headers: &HeaderMap) -> bool {
-    bearer(headers).is_some_and(|token| shared.directory.operator(token).is_some())
+    let token = bearer(headers).and_then(|token| shared.directory.token(token));
+    token.is_some_and(|token| token.role == TokenRole::Operator)
 }
 
-/// Middleware of the whole API.
-pub async fn require_operator(
-    State(shared): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let control = request.extensions().get::<OverControlSocket>().is_some();
-    if control || is_operator(&shared, request.headers()) {
-        return next.run(request).await;
+/// What the gate found out about a request that may go on, once its standing is looked at.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) caller: Caller,
+    /// What the account's standing, and perhaps the application's, must allow.
+    needs: Option<(OperationClass, AccountId, Option<SdkAppId>)>,
+}
+
+impl Passed {
+    /// Does the standing allow it? Operators are never refused by it here.
+    ///
+    /// # Errors
+    /// [`ApiError::Suspended`] with every hold.
+    pub(super) fn standing(&self, shared: &Shared) -> Result<(), ApiError> {
+        let Some((class, account, app)) = &self.needs else { return Ok(()) };
+        shared.allows(account, *app, *class).map_err(|refused| refusal::told(refused, None))
     }
-    shared.metrics.add(Metric::ApiUnauthorized, 1);
-    ApiError::Unauthorized.into_response()
+}
+
+/// Who asks, and may they ask this at all?
+///
+/// # Errors
+/// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], or [`ApiError::NotFound`] for what belongs to others.
+pub(super) async fn admit(shared: &Shared, request: &mut Request) -> Result<Passed, ApiError> {
+    let caller = if request.extensions().get::<OverControlSocket>().is_some() {
+        Caller::control()
+    } else {
+        let token = bearer(request.headers()).and_then(|token| shared.directory.token(token));
+        token.map(Caller::from).ok_or(ApiError::Unauthorized)?
+    };
+    request.extensions_mut().insert(caller.clone());
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    if caller.read_only && method != Method::GET {
+        let text = "This token is for reading only.".to_owned();
+        return Err(ApiError::Forbidden(text));
+    }
+    if caller.is_operator() {
+        return Ok(Passed { caller, needs: None });
+    }
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let template = path.as_ref().and_then(|path| path.as_str().strip_prefix("/api/v1"));
+    let gate = template.map_or(Gate::Operators, |path| gate(method.as_str(), path));
+    let needs = match gate {
+        Gate::Everybody => None,
+        Gate::Operators => {
+            return caller.require_operator().map(|()| Passed { caller, needs: None });
+        }
+        Gate::Account(class) => {
+            let account = AccountId::from_text(&parameter(request, "account").await?);
+            caller.may_see(shared, &account).await?;
+            Some((class, account, None))
+        }
+        Gate::App(class) => {
+            let number = parameter(request, "sdk_app_id").await?;
+            let none = || ApiError::NotFound(format!("application {number}"));
+            let id = number.parse().map(SdkAppId).map_err(|_| none())?;
+            let account = shared.directory.app(id).map(|app| app.app.account.clone());
+            let account = account.ok_or_else(none)?;
+            let hidden =
+                |error| if matches!(error, ApiError::NotFound(_)) { none() } else { error };
+            caller.may_see(shared, &account).await.map_err(hidden)?;
+            Some((class, account, Some(id)))
+        }
+    };
+    Ok(Passed { caller, needs })
+}
+
+/// A parameter of the request's path.
+async fn parameter(request: &mut Request, name: &str) -> Result<String, ApiError> {
+    let (mut parts, body) = std::mem::take(request).into_parts();
+    let params = RawPathParams::from_request_parts(&mut parts, &()).await;
+    *request = Request::from_parts(parts, body);
+    let params = params.map_err(|error| ApiError::Invalid(format!("path: {error}")))?;
+    let found = params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+    found.ok_or(ApiError::Internal)
 }
 
 #[cfg(test)]

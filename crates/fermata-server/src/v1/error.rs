@@ -7,6 +7,7 @@ use fermata_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::standing::ReasonView;
 use crate::secret::NoRandomness;
 
 /// Why a request of the operator API was not carried out. Nothing was changed then.
@@ -14,8 +15,50 @@ use crate::secret::NoRandomness;
 #[non_exhaustive]
 pub enum ApiError {
     /// No token, or one that is not in force.
-    #[error("This needs an operator token that is in force, sent as bearer token.")]
+    #[error("This needs a token that is in force, sent as bearer token.")]
     Unauthorized,
+    /// The token's role may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The standing of the account or application does not allow it (policy 2.2).
+    #[error("{message}")]
+    Suspended {
+        /// What was asked for, and what is in its way.
+        message: String,
+        /// All holds in force, the earliest first (policy I14).
+        reasons: Vec<ReasonView>,
+    },
+    /// A purchase costs more than is available (policy A5).
+    #[error("{message}")]
+    InsufficientBalance {
+        /// What is missing.
+        message: String,
+        /// Cash, usable vouchers and credit limit, less debts; a decimal number.
+        available: String,
+        /// The price; a decimal number.
+        price: String,
+    },
+    /// A suspension for a violation is never lifted (policy S19).
+    #[error("{0}")]
+    Final(String),
+    /// Two persons are needed, and this is the same one (policy T14).
+    #[error("{0}")]
+    SamePerson(String),
+    /// The idempotency key was used for another request.
+    #[error("This Idempotency-Key was used for another request; take a new one.")]
+    KeyReused,
+    /// The provider's reference was used for another payment.
+    #[error("{0}")]
+    RefReused(String),
+    /// It is not possible in the present state.
+    #[error("{0}")]
+    Conflict(String),
+    /// Only accounts with a clock of their own can do this.
+    #[error("{0}")]
+    NotSandbox(String),
+    /// A sandbox clock cannot go there.
+    #[error("{0}")]
+    Clock(String),
     /// A parameter of the path, the query or the body is malformed, unknown or out of range.
     #[error("{0}")]
     Invalid(String),
@@ -50,7 +93,33 @@ pub enum ApiError {
 
 /// (code, status, meaning) of every error, for the page of the guide.
 pub const CODES: &[(&str, u16, &str)] = &[
-    ("unauthorized", 401, "No operator token, or one that is not in force."),
+    ("unauthorized", 401, "No token, or one that is not in force."),
+    (
+        "forbidden",
+        403,
+        "The token's role may not do this, or the token is for reading only. What belongs to others is not forbidden but not found.",
+    ),
+    (
+        "ServiceSuspended",
+        403,
+        "The standing of the account or application does not allow it; `reasons` has every hold with `kind`, `scope`, `since`, `remedy` and `clauses`, the earliest first.",
+    ),
+    (
+        "InsufficientBalance",
+        402,
+        "The purchase costs more than is available; `available` and `price` say by how much. Recharge first.",
+    ),
+    ("Final", 409, "A suspension for a violation is never lifted."),
+    ("same_person", 403, "Two persons are needed, and this is the one that proposed it."),
+    (
+        "idempotency_key_reused",
+        409,
+        "The `Idempotency-Key` was used for another request; take a new one.",
+    ),
+    ("ref_reused", 409, "The provider's reference was used for another payment."),
+    ("conflict", 409, "It is not possible in the present state; the message says why."),
+    ("not_sandbox", 409, "Only sandbox accounts have a clock and usage of their own making."),
+    ("clock", 400, "A sandbox clock cannot go there: forward only, at most 400 days a call."),
     (
         "invalid",
         400,
@@ -72,6 +141,16 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Suspended { .. } => "ServiceSuspended",
+            Self::InsufficientBalance { .. } => "InsufficientBalance",
+            Self::Final(_) => "Final",
+            Self::SamePerson(_) => "same_person",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::RefReused(_) => "ref_reused",
+            Self::Conflict(_) => "conflict",
+            Self::NotSandbox(_) => "not_sandbox",
+            Self::Clock(_) => "clock",
             Self::Invalid(_) => "invalid",
             Self::TooLarge => "too_large",
             Self::NotJson => "not_json",
@@ -105,6 +184,8 @@ impl From<StoreError> for ApiError {
                 tracing::error!(%problem, "The store cannot be written.");
                 Self::NotWritable
             }
+            StoreError::Refused(refusal) => super::refusal::told(*refusal, None),
+            StoreError::OnceReused => Self::KeyReused,
             StoreError::Busy { .. } | StoreError::Closed => Self::Unavailable,
             other => {
                 tracing::error!(error = %other, "The store failed.");
@@ -135,12 +216,36 @@ pub struct ErrorDetail {
     pub code: &'static str,
     /// For people; may change.
     pub message: String,
+    /// `ServiceSuspended`: all holds in force, the earliest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<ReasonView>>,
+    /// `InsufficientBalance`: what is available, a decimal number in the account's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<String>,
+    /// `InsufficientBalance`: the price, a decimal number in the account's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+}
+
+impl From<&ApiError> for ErrorDetail {
+    fn from(error: &ApiError) -> Self {
+        let (code, message) = (error.code(), error.to_string());
+        let mut detail = Self { code, message, reasons: None, available: None, price: None };
+        match error {
+            ApiError::Suspended { reasons, .. } => detail.reasons = Some(reasons.clone()),
+            ApiError::InsufficientBalance { available, price, .. } => {
+                detail.available = Some(available.clone());
+                detail.price = Some(price.clone());
+            }
+            _ => {}
+        }
+        detail
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body =
-            ErrorBody { error: ErrorDetail { code: self.code(), message: self.to_string() } };
+        let body = ErrorBody { error: ErrorDetail::from(&self) };
         let mut response = (self.status(), Json(body)).into_response();
         if matches!(self, Self::Unauthorized) {
             response
@@ -159,6 +264,20 @@ mod tests {
     fn every_error_has_its_row_and_every_row_its_error() {
         let errors = [
             ApiError::Unauthorized,
+            ApiError::Forbidden(String::new()),
+            ApiError::Suspended { message: String::new(), reasons: Vec::new() },
+            ApiError::InsufficientBalance {
+                message: String::new(),
+                available: String::new(),
+                price: String::new(),
+            },
+            ApiError::Final(String::new()),
+            ApiError::SamePerson(String::new()),
+            ApiError::KeyReused,
+            ApiError::RefReused(String::new()),
+            ApiError::Conflict(String::new()),
+            ApiError::NotSandbox(String::new()),
+            ApiError::Clock(String::new()),
             ApiError::Invalid(String::new()),
             ApiError::TooLarge,
             ApiError::NotJson,

@@ -27,6 +27,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// The body, as JSON, of a call that may come without one.
+#[derive(Debug)]
+pub struct MaybeBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let rebuilt = Request::from_parts(parts.clone(), body);
+        let bytes = axum::body::Bytes::from_request(rebuilt, state).await;
+        let bytes = bytes.map_err(|_| ApiError::TooLarge)?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let Body(body) =
+            Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(body))
+    }
+}
+
 /// The innermost cause says which field; the outer layers only say that JSON was read.
 fn describe(error: &dyn std::error::Error) -> String {
     let mut cause = error;

@@ -103,6 +103,8 @@ pub async fn create(
 pub struct Keys {
     /// All of the application.
     pub items: Vec<KeyView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// List the LiveKit key pairs of an application, without secrets
@@ -116,7 +118,7 @@ pub async fn list(
     let app = shared.store.app_with_keys(app_id(id)?).await?;
     let view =
         |key: &ApiKey| KeyView { key: key.key.clone(), created_at: key.created_at.to_string() };
-    Ok(Json(Keys { items: app.api_keys.iter().map(view).collect() }))
+    Ok(Json(Keys { items: app.api_keys.iter().map(view).collect(), next: None }))
 }
 
 /// Remove a LiveKit key pair; its tokens are refused when the answer comes

@@ -1,7 +1,8 @@
 //! The operator API, `/api/v1`: routes and their OpenAPI from one list.
 //!
-//! A noun has a file; a request and its answer are types there. Errors are in one map (`error`), reading
-//! requests in `extract`, who may ask in `auth`. Never reachable across origins: no CORS here.
+//! A noun has a file; a request and its answer are types there. Errors are in one map (`error`, with `refusal` for
+//! what the books refuse), reading requests in `extract`, who may ask in `auth` and the table of `gates`, repeated
+//! calls in `once`, asking the books in `call`. Never reachable across origins: no CORS here.
 
 #![expect(
     clippy::missing_errors_doc,
@@ -9,23 +10,56 @@
 )]
 #![expect(unused_qualifications, reason = "utoipa's macro repeats the names of query types")]
 
+mod accept;
+pub mod account_usage;
 pub mod accounts;
+pub mod adjustments;
+pub mod agreements;
 pub mod apps;
+pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod balance;
+pub mod bills;
+pub mod call;
+pub mod catalog;
+pub mod catalog_content;
+pub mod clock;
+pub mod contacts;
+pub mod credit_notes;
+pub mod enable;
 pub mod error;
 pub mod extract;
+pub mod gates;
+pub mod holds;
+mod journal;
 pub mod keys;
+pub mod ledger;
+pub mod money;
+pub mod notice_subscriptions;
+pub mod notices;
+pub mod once;
+pub mod packages;
+pub mod partners;
+pub mod payments;
+pub mod postpaid;
+pub mod reclaim;
+pub mod refusal;
 pub mod rooms;
+pub mod standing;
 pub mod stays;
+pub mod tickets;
 pub mod tokens;
 pub mod usage;
+pub mod vouchers;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use fermata_billing::limits::CATALOG_TOML_BYTES_MAX;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::server::Shared;
@@ -34,11 +68,12 @@ use error::ApiError;
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Fermata operator API",
-        description = "Accounts, applications, keys, live rooms and usage of one Fermata server.",
+        title = "Fermata API",
+        description = "Accounts, applications, money, standing, live rooms and usage of one Fermata server, for operators, \
+                       partners and customers. Every POST takes an `Idempotency-Key`.",
         license(name = "Apache-2.0")
     ),
-    security(("operator" = [])),
+    security(("token" = [])),
     modifiers(&Security)
 )]
 struct Document;
@@ -51,7 +86,7 @@ impl utoipa::Modify for Security {
         openapi
             .components
             .get_or_insert_default()
-            .add_security_scheme("operator", SecurityScheme::Http(scheme));
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
@@ -60,9 +95,21 @@ fn api() -> OpenApiRouter<Shared> {
         "/api/v1",
         OpenApiRouter::new()
             .routes(routes!(accounts::create, accounts::list))
-            .routes(routes!(accounts::read))
+            .routes(routes!(accounts::read, accounts::change))
+            .routes(routes!(standing::read))
+            .routes(routes!(holds::raise))
+            .routes(routes!(holds::approve))
+            .routes(routes!(holds::remove))
+            .routes(routes!(tickets::open))
+            .routes(routes!(tickets::confirm))
+            .routes(routes!(tickets::cancel))
+            .routes(routes!(clock::advance))
+            .routes(routes!(notice_subscriptions::create, notice_subscriptions::list))
+            .routes(routes!(notice_subscriptions::remove))
             .routes(routes!(apps::create, apps::list))
             .routes(routes!(apps::read, apps::change))
+            .routes(routes!(enable::disable))
+            .routes(routes!(enable::enable))
             .routes(routes!(keys::create, keys::list))
             .routes(routes!(keys::remove))
             .routes(routes!(keys::rotate_usersig))
@@ -75,6 +122,33 @@ fn api() -> OpenApiRouter<Shared> {
             .routes(routes!(usage::by_day))
             .routes(routes!(usage::by_room))
             .routes(routes!(stays::list))
+            .routes(routes!(payments::create, payments::list))
+            .routes(routes!(payments::reverse))
+            .routes(routes!(balance::read))
+            .routes(routes!(packages::create, packages::list))
+            .routes(routes!(packages::refund))
+            .routes(routes!(postpaid::set))
+            .routes(routes!(vouchers::create))
+            .routes(routes!(credit_notes::create))
+            .routes(routes!(adjustments::create))
+            .routes(routes!(bills::list))
+            .routes(routes!(bills::read))
+            .routes(routes!(ledger::list))
+            .routes(routes!(notices::list))
+            .routes(routes!(audit::list))
+            .routes(routes!(account_usage::list, account_usage::create))
+            .routes(routes!(partners::create, partners::list))
+            .routes(routes!(partners::read))
+            .routes(routes!(agreements::create, agreements::list))
+            .routes(routes!(agreements::read))
+            .routes(routes!(agreements::diff))
+            .routes(
+                routes!(catalog::create, catalog::list)
+                    .layer(DefaultBodyLimit::max(CATALOG_TOML_BYTES_MAX)),
+            )
+            .routes(routes!(catalog::read))
+            .routes(routes!(reclaim::read, reclaim::switch))
+            .routes(routes!(reclaim::receipts))
             .routes(routes!(backup::create)),
     )
 }
@@ -85,7 +159,7 @@ pub fn router(shared: &Shared) -> Router<Shared> {
     router
         .route("/api/{*path}", axum::routing::any(nowhere))
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(shared.clone(), auth::require_operator))
+        .layer(from_fn_with_state((shared.clone(), once::UnderWay::default()), once::guarded))
 }
 
 async fn nowhere() -> ApiError {

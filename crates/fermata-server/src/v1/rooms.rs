@@ -52,6 +52,8 @@ impl From<RoomSnapshot> for RoomView {
 pub struct Rooms {
     /// All of the application.
     pub items: Vec<RoomView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// List the live rooms of an application
@@ -65,7 +67,7 @@ pub async fn list(
     let app = known_app(&shared, id)?;
     match shared.command(Command::ListRooms { app }).await? {
         Reply::Rooms(rooms) => {
-            Ok(Json(Rooms { items: rooms.into_iter().map(Into::into).collect() }))
+            Ok(Json(Rooms { items: rooms.into_iter().map(Into::into).collect(), next: None }))
         }
         _ => Err(ApiError::Internal),
     }
@@ -143,6 +145,8 @@ impl From<ParticipantSnapshot> for ParticipantView {
 pub struct Participants {
     /// All of the room, hidden ones included.
     pub items: Vec<ParticipantView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// List the participants of a live room
@@ -158,9 +162,10 @@ pub async fn participants(
 ) -> Result<Json<Participants>, ApiError> {
     let (app, room) = (known_app(&shared, id)?, room_name(&room)?);
     match shared.command(Command::ListParticipants { app, room: room.clone() }).await? {
-        Reply::Participants(items) => {
-            Ok(Json(Participants { items: items.into_iter().map(Into::into).collect() }))
-        }
+        Reply::Participants(items) => Ok(Json(Participants {
+            items: items.into_iter().map(Into::into).collect(),
+            next: None,
+        })),
         other => Err(refused(&other, &room, None)),
     }
 }

@@ -93,8 +93,7 @@ impl From<Stay> for StayView {
 pub struct Stays {
     /// This part of the list.
     pub items: Vec<StayView>,
-    /// What to ask with `after` for the next part; absent at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What to ask with `after` for the next part; null at the end.
     pub next: Option<String>,
 }
 

@@ -53,6 +53,8 @@ impl From<DayUsage> for DayView {
 pub struct UsageByDay {
     /// By day, then SKU; days and SKUs without usage are absent.
     pub items: Vec<DayView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// Read usage per day and SKU
@@ -75,10 +77,10 @@ pub async fn by_day(
     }
     shared.store.app(id).await?;
     let items = shared.store.usage_by_day(id, from, to).await?;
-    Ok(Json(UsageByDay { items: items.into_iter().map(Into::into).collect() }))
+    Ok(Json(UsageByDay { items: items.into_iter().map(Into::into).collect(), next: None }))
 }
 
-fn date(field: &str, text: &str) -> Result<Date, ApiError> {
+pub(super) fn date(field: &str, text: &str) -> Result<Date, ApiError> {
     text.parse().map_err(|_| {
         ApiError::Invalid(format!("{field}: {text:?}; it takes a day such as 2026-01-31"))
     })
@@ -142,6 +144,8 @@ impl From<RoomUsage> for RoomUsageView {
 pub struct UsageByRoom {
     /// By room, life and SKU.
     pub items: Vec<RoomUsageView>,
+    /// Always null: the list is whole.
+    pub next: Option<String>,
 }
 
 /// Read usage per room and SKU
@@ -157,5 +161,5 @@ pub async fn by_room(
     let (from, to) = moments(&query.from, &query.to)?;
     shared.store.app(id).await?;
     let items = shared.store.usage_by_room(id, from, to).await?;
-    Ok(Json(UsageByRoom { items: items.into_iter().map(Into::into).collect() }))
+    Ok(Json(UsageByRoom { items: items.into_iter().map(Into::into).collect(), next: None }))
 }

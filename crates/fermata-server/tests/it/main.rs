@@ -1,12 +1,30 @@
 //! Tests of the crate from outside, in one program because linking it takes longer than running it.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod billing_api;
+#[cfg(test)]
+mod catalog_api;
+#[cfg(test)]
 mod client_paths;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
 mod operator_api;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod signalling;
+#[cfg(test)]
+mod standing;
+#[cfg(test)]
+mod standing_api;
+#[cfg(test)]
+mod tour;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::common::program::{Program, exchange, is_private, run, run_with};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const DEV: (&str, &str) = ("Authorization", "Bearer dev-operator");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -118,7 +118,7 @@ fn development_mode_is_ready_with_its_credentials_and_ends_with_status_0() {
             program.ask("GET /api/v1/apps/1400000001", &[("Authorization", &bearer)], "");
         assert_eq!(status, 200);
         let app: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((&app["enabled"], &app["default_scene"]), (&json!(true), &json!("live")));
+        assert_eq!(app["default_scene"], "live");
     }
     let token = crate::common::dev_token("ann", "r");
     let validate = format!("GET /rtc/validate?access_token={token}");
@@ -175,8 +175,8 @@ fn what_was_answered_survives_a_kill() {
     let (status, body) = program.ask("POST /api/v1/accounts", &[DEV, JSON], r#"{"name": "kept"}"#);
     assert_eq!(status, 201, "{body}");
     let id = serde_json::from_str::<Value>(&body).unwrap()["id"].as_str().unwrap().to_owned();
-    let off = program.ask("PATCH /api/v1/apps/1400000001", &[DEV, JSON], r#"{"enabled": false}"#);
-    assert_eq!(off.0, 200);
+    let off = program.ask("POST /api/v1/apps/1400000001/disable", &[DEV, JSON], "{}");
+    assert_eq!(off.0, 200, "{}", off.1);
     program.kill();
 
     let program = Program::serve(&["--dev", "--data-dir", &dir]);
@@ -234,6 +234,9 @@ fn backups_are_made_while_serving_and_come_back() {
     assert_eq!(restore.status.code(), Some(0), "{restore:?}");
     let check = run(&["check", "--data-dir", &dir]);
     assert_eq!(check.status.code(), Some(0), "{check:?}");
+    let verify = run(&["verify", "--data-dir", &dir]);
+    assert_eq!(verify.status.code(), Some(0), "{verify:?}");
+    assert!(String::from_utf8_lossy(&verify.stdout).ends_with(", 0 disagreements\n"), "{verify:?}");
 
     let program = Program::serve(&["--dev", "--data-dir", &dir]);
     assert_eq!(program.ask(&format!("GET /api/v1/accounts/{before}"), &[DEV], "").0, 200);

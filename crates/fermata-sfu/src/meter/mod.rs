@@ -10,6 +10,8 @@
 //!   an anchor for any time is an anchor's.
 //! - It belongs to the window in which it starts, in account time: the wall clock at entry plus the
 //!   monotonic time since. A stepping wall clock does not move anything.
+//! - Account time that is moved on purpose (the clock of a sandbox) moves the seconds that start after that,
+//!   and adds none.
 //! - Only finished seconds are reported; the last, partial one is added when the stay closes.
 //!
 //! Invariants: a second is counted once, for one SKU, for ever; so over all SKUs of a stay a window has at
@@ -61,7 +63,10 @@ pub struct StayMeter {
     stay: ParticipantSid,
     scene: Scene,
     opened: Instant,
+    /// Entry in account time, with all that account time was moved since.
     entered_at: Timestamp,
+    /// How far account time was moved during the second being spent, which still belongs to where it started.
+    moved: SignedDuration,
     /// Newest moment told; time does not go backwards.
     last: Instant,
     /// In force since `last`.
@@ -88,6 +93,7 @@ impl StayMeter {
             scene,
             opened: now,
             entered_at,
+            moved: SignedDuration::ZERO,
             last: now,
             now_at: Touched { tier: Tier::of_area(0), anchor: role == Role::Anchor },
             second: 0,
@@ -101,6 +107,11 @@ impl StayMeter {
         &self.stay
     }
 
+    /// Entry in account time, with all that account time was moved since.
+    pub fn entered_at(&self) -> Timestamp {
+        self.entered_at
+    }
+
     /// The summed area of all video forwarded to the user is this from now on, in pixels.
     pub fn set_area(&mut self, now: Instant, pixels: u64) {
         self.advance(now);
@@ -111,6 +122,19 @@ impl StayMeter {
     pub fn set_role(&mut self, now: Instant, role: Role) {
         self.advance(now);
         self.now_at.anchor = role == Role::Anchor;
+    }
+
+    /// Account time is later by this from now on, beside passing. Backwards is not possible: ignored.
+    pub fn move_account_time(&mut self, now: Instant, by: SignedDuration) {
+        self.advance(now);
+        if by > SignedDuration::ZERO {
+            self.moved = self.moved.saturating_add(by);
+        }
+    }
+
+    fn take_move(&mut self) {
+        let moved = std::mem::take(&mut self.moved);
+        self.entered_at = self.entered_at.saturating_add(moved).unwrap_or(Timestamp::MAX);
     }
 
     /// Windows that changed since the last call; only finished seconds. Values are totals so far.
@@ -126,6 +150,7 @@ impl StayMeter {
             self.count(self.second, 1, touched);
             self.second += 1;
         }
+        self.take_move();
         let elapsed = SignedDuration::try_from(self.last.duration_since(self.opened))
             .unwrap_or(SignedDuration::MAX);
         let ended_at = self.entered_at.saturating_add(elapsed).unwrap_or(Timestamp::MAX);
@@ -146,6 +171,7 @@ impl StayMeter {
             return;
         }
         self.count(self.second, 1, spent);
+        self.take_move();
         self.count(self.second + 1, second - self.second - 1, self.now_at);
         self.second = second;
         self.touched = (elapsed.subsec_nanos() > 0).then_some(self.now_at);

@@ -135,6 +135,25 @@ fn a_long_silence_is_cheap_and_exact_and_forgotten() {
     assert!(meter.drain(start).is_empty(), "time does not go backwards");
 }
 
+#[test]
+fn a_moved_clock_moves_what_follows_and_adds_nothing() {
+    let start = origin();
+    let at = |ms| start + Duration::from_millis(ms);
+    let entered: Timestamp = "2026-03-01T12:00:00.5Z".parse().expect("a time");
+    let mut meter = StayMeter::open(start, entered, stay(), Scene::Call, Role::Anchor);
+    let mut totals = Totals::new();
+    merge(&mut totals, meter.drain(at(10_000)));
+    // In the middle of second 10, which still belongs to where it started.
+    meter.move_account_time(at(10_400), SignedDuration::from_hours(24));
+    meter.move_account_time(at(10_500), SignedDuration::from_hours(-1));
+    merge(&mut totals, meter.drain(at(12_000)));
+    let (windows, ended_at) = meter.close(at(15_000));
+    merge(&mut totals, windows);
+    let days: Vec<_> = totals.values().copied().collect();
+    assert_eq!(days, [11, 4], "fifteen seconds passed, whatever the clock showed");
+    assert_eq!(ended_at, "2026-03-02T12:00:15.5Z".parse::<Timestamp>().expect("a time"));
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         prop::sample::select(&[0_u64, 1, 921_600, 921_601, 2_073_601, 9_000_000][..])

@@ -92,6 +92,8 @@ pub fn verdict(epoch: u64) -> Verdict {
     Verdict {
         epoch,
         refused: Vec::new(),
+        inside: true,
+        clock_offset: jiff::SignedDuration::ZERO,
         default_scene: Scene::Live,
         disconnect_timeout: Duration::from_secs(90),
     }

@@ -3,20 +3,34 @@
 //! It is what the SQLite store is checked against, and a store for tests of other crates.
 //! What it is not: durable, or fast with much data.
 
+mod shelf;
 mod state;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use fermata_billing::catalog::{Catalog, CatalogDraft, CatalogVersion};
+use fermata_billing::command::{Actor, OpenAccount};
+use fermata_billing::id::PartnerId;
+use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::policy::{Agreement, AgreementVersion, Policy, policy_at};
+use fermata_billing::state::DayUse;
+use fermata_billing::verify::verify;
 use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
 use jiff::{Timestamp, civil::Date};
+use tokio::sync::watch;
 
+use self::shelf::Book;
 use self::state::State;
-use crate::rules::{self, exists, invalid, no_account, no_token};
+use crate::books::changes::Changes;
+use crate::books::{self as engine, Shelf};
+use crate::rules::{self, invalid, no_account, no_token};
 use crate::{
-    Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, CheckReport, DayUsage, Quarantined,
-    RoomUsage, Stay, Store, StoreError, StoreFuture,
+    Account, Advanced, ApiKey, ApiToken, App, AppChange, AppWithKeys, Billed, BillingCall, Books,
+    Changed, CheckReport, ClockTarget, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner,
+    Quarantined, RoomUsage, Standing, Stay, Store, StoreError, StoreFuture, Taken,
 };
 
 type Outcome<T> = Result<T, StoreError>;
@@ -25,6 +39,7 @@ type Outcome<T> = Result<T, StoreError>;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    changes: Changes,
 }
 
 impl MemoryStore {
@@ -39,22 +54,252 @@ impl MemoryStore {
     ) -> StoreFuture<'_, T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = if state.closed { Err(StoreError::Closed) } else { work(&mut state) };
+        self.changes.publish(std::mem::take(&mut state.library.changed));
         Box::pin(std::future::ready(outcome))
     }
 }
 
+fn book<'a>(state: &'a State, account: &AccountId) -> Outcome<Option<&'a Book>> {
+    if !state.accounts.contains_key(account) {
+        return Err(no_account(account));
+    }
+    Ok(state.library.books.get(account))
+}
+
+fn books(state: &State, account: &AccountId, wall: Timestamp) -> Outcome<Books> {
+    let books = book(state, account)?.map(|book| book.state.clone()).unwrap_or_default();
+    let now = engine::account_now(&books, rules::stored(wall));
+    let partner = books.profile.as_ref().and_then(|profile| profile.partner.as_ref());
+    let agreement = partner.map(|partner| {
+        let known = state.library.agreements.get(partner);
+        known.map_or_else(|| Agreement::new(partner.clone()), |known| Agreement::clone(known))
+    });
+    let policy = policy_at(agreement.as_ref(), now);
+    Ok(Books { state: books, now, policy })
+}
+
+fn standing(state: &State, account: &AccountId, wall: Timestamp) -> Outcome<Standing> {
+    Ok(rules::standing(account, books(state, account, wall)?))
+}
+
 impl Store for MemoryStore {
-    fn create_account(&self, account: Account) -> StoreFuture<'_, Account> {
+    fn open_account(
+        &self,
+        account: Account,
+        terms: OpenAccount,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, Account> {
+        self.with(|state| engine::open_account(state, account, &terms, wall, actor, once.as_ref()))
+    }
+
+    fn create_app(
+        &self,
+        app: AppWithKeys,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, App> {
+        self.with(|state| engine::create_app(state, app, wall, actor, once.as_ref())?)
+    }
+
+    fn intake(&self, batch: UsageBatch, wall: Timestamp) -> StoreFuture<'_, Taken> {
+        self.with(|state| state.intake(batch, wall))
+    }
+
+    fn bill(&self, call: BillingCall) -> StoreFuture<'_, Billed> {
+        self.with(|state| engine::bill(state, call)?)
+    }
+
+    fn kept_answer(&self, once: Once) -> StoreFuture<'_, Option<Vec<u8>>> {
+        self.with(|state| engine::kept_answer(state, &once))
+    }
+
+    fn keep_answer(&self, once: Once, answer: Vec<u8>, wall: Timestamp) -> StoreFuture<'_, ()> {
+        self.with(|state| engine::keep_answer(state, &once, &answer, wall))
+    }
+
+    fn fire_due(&self, wall: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Fired>> {
+        self.with(|state| engine::fire_due(state, wall, rules::fire_limit(limit)?))
+    }
+
+    fn next_due(&self) -> StoreFuture<'_, Option<Timestamp>> {
+        self.with(|state| Ok(state.library.next_due()))
+    }
+
+    fn advance_clock(
+        &self,
+        account: AccountId,
+        target: ClockTarget,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, Advanced> {
+        self.with(|state| engine::advance(state, &account, target, wall, actor, once.as_ref())?)
+    }
+
+    fn books(&self, account: AccountId, wall: Timestamp) -> StoreFuture<'_, Books> {
+        self.with(|state| books(state, &account, wall))
+    }
+
+    fn journal(
+        &self,
+        account: AccountId,
+        kinds: &[RecordKind],
+        after_seq: u64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<JournalRow>> {
         self.with(|state| {
-            let new = rules::account(account)?;
-            match state.accounts.get(&new.id) {
-                Some(old) if *old == new => Ok(new),
-                Some(_) => Err(exists("account", &new.id)),
-                None => {
-                    state.accounts.insert(new.id.clone(), new.clone());
-                    Ok(new)
-                }
+            rules::page(limit)?;
+            let rows = book(state, &account)?.into_iter().flat_map(|book| &book.journal);
+            let rows = rows.filter(|row| {
+                row.seq > after_seq && (kinds.is_empty() || kinds.contains(&row.record.kind()))
+            });
+            Ok(rows.take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn record(
+        &self,
+        account: AccountId,
+        kind: RecordKind,
+        id: String,
+    ) -> StoreFuture<'_, Option<Record>> {
+        self.with(|state| Shelf::record(state, &account, kind, &id))
+    }
+
+    fn day_uses(&self, account: AccountId, from: Date, to: Date) -> StoreFuture<'_, Vec<DayUse>> {
+        self.with(|state| {
+            rules::day_range(from, to)?;
+            book(state, &account)?;
+            state.day_uses(&account, from, to)
+        })
+    }
+
+    fn standing(&self, account: AccountId, wall: Timestamp) -> StoreFuture<'_, Standing> {
+        self.with(|state| standing(state, &account, wall))
+    }
+
+    fn load_standings(&self, wall: Timestamp) -> StoreFuture<'_, Vec<Standing>> {
+        self.with(|state| {
+            let ids = state.library.books.keys();
+            ids.map(|id| standing(state, id, wall)).collect()
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed_since(&self, since: u64) -> Changed {
+        self.changes.since(since)
+    }
+
+    fn outbox_claim(
+        &self,
+        wall: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> StoreFuture<'_, Vec<OutboxItem>> {
+        self.with(|state| {
+            rules::page(limit)?;
+            Ok(state.library.claim(wall, limit, lease))
+        })
+    }
+
+    fn outbox_done(&self, id: String) -> StoreFuture<'_, ()> {
+        self.with(|state| {
+            state.library.delivered(&id);
+            Ok(())
+        })
+    }
+
+    fn outbox_failed(
+        &self,
+        id: String,
+        error: String,
+        retry_at: Option<Timestamp>,
+    ) -> StoreFuture<'_, ()> {
+        self.with(|state| {
+            drop(error);
+            state.library.failed(&id, retry_at);
+            Ok(())
+        })
+    }
+
+    fn outbox_len(&self) -> StoreFuture<'_, OutboxLen> {
+        self.with(|state| Ok(state.library.len()))
+    }
+
+    fn catalog(&self) -> StoreFuture<'_, Arc<Catalog>> {
+        self.with(Shelf::catalog)
+    }
+
+    fn add_catalog_version(
+        &self,
+        draft: CatalogDraft,
+        wall: Timestamp,
+        actor: Actor,
+    ) -> StoreFuture<'_, CatalogVersion> {
+        self.with(|state| engine::add_catalog_version(state, draft, wall, &actor))
+    }
+
+    fn put_partner(&self, partner: Partner) -> StoreFuture<'_, Partner> {
+        self.with(|state| {
+            let partner = rules::partner(partner)?;
+            let partners = &mut state.library.partners;
+            let known = usize::from(partners.contains_key(&partner.id));
+            rules::room_for_partner(partners.len() - known)?;
+            partners.insert(partner.id.clone(), partner.clone());
+            Ok(partner)
+        })
+    }
+
+    fn partners(&self) -> StoreFuture<'_, Vec<Partner>> {
+        self.with(|state| Ok(state.library.partners.values().cloned().collect()))
+    }
+
+    fn put_agreement(
+        &self,
+        partner: PartnerId,
+        policy: Policy,
+        effective_from: Option<Timestamp>,
+        wall: Timestamp,
+        actor: Actor,
+    ) -> StoreFuture<'_, AgreementVersion> {
+        self.with(|state| {
+            engine::put_agreement(state, partner, policy, effective_from, wall, &actor)
+        })
+    }
+
+    fn agreement(&self, partner: PartnerId) -> StoreFuture<'_, Agreement> {
+        self.with(|state| Ok(Arc::unwrap_or_clone(Shelf::agreement(state, &partner)?)))
+    }
+
+    fn set_switch(&self, name: &'static str, on: bool) -> StoreFuture<'_, ()> {
+        self.with(|state| {
+            rules::setting_name(name)?;
+            state.library.switches.insert(name, on);
+            Ok(())
+        })
+    }
+
+    fn switch(&self, name: &'static str) -> StoreFuture<'_, bool> {
+        self.with(|state| Shelf::switch(state, name))
+    }
+
+    fn verify(&self) -> StoreFuture<'_, CheckReport> {
+        self.with(|state| {
+            let mut report =
+                CheckReport { schema_version: 0, rows: 0, quarantined: 0, problems: Vec::new() };
+            for (id, book) in &state.library.books {
+                report.rows += book.journal.len() as u64;
+                let rows = book.journal.iter().cloned();
+                let found = verify(&book.state, rows, book.closed_days(), book.credited());
+                report.problems.extend(found.iter().map(|one| rules::disagreement(id, one)));
             }
+            Ok(report)
         })
     }
 
@@ -68,10 +313,6 @@ impl Store for MemoryStore {
             let rest = state.accounts.values().filter(|row| Some(&row.id) > after.as_ref());
             Ok(rest.take(limit as usize).cloned().collect())
         })
-    }
-
-    fn create_app(&self, app: AppWithKeys) -> StoreFuture<'_, App> {
-        self.with(|state| state.create_app(rules::app(app)?))
     }
 
     fn app(&self, id: SdkAppId) -> StoreFuture<'_, App> {
@@ -142,10 +383,6 @@ impl Store for MemoryStore {
             token.revoked_at.get_or_insert(rules::stored(at));
             Ok(token.clone())
         })
-    }
-
-    fn intake(&self, batch: UsageBatch) -> StoreFuture<'_, ()> {
-        self.with(|state| state.intake(batch))
     }
 
     fn close_lost_stays(&self, node: NodeId) -> StoreFuture<'_, u64> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use fermata_billing::command::Refusal;
+use fermata_billing::state::DayUse;
 use fermata_types::{
     AccountId, NodeId, ParticipantSid, SdkAppId, Sku, StayEnd, StayOpened, TokenId, UsageBatch,
     WINDOW_SECONDS,
@@ -9,11 +11,13 @@ use fermata_types::{
 use jiff::{Timestamp, civil::Date};
 
 use super::Outcome;
+use super::shelf::Library;
+use crate::books::{Minutes, usage};
 use crate::limits::QUARANTINE_ROWS_MAX;
 use crate::rules::{self, exists, no_account, no_api_key, no_app};
 use crate::{
     Account, ApiKey, ApiToken, App, AppWithKeys, DayUsage, QuarantineReason, Quarantined,
-    RoomUsage, Stay,
+    RoomUsage, Stay, Taken,
 };
 
 /// Everything the store knows. Sums are never kept, always recomputed.
@@ -27,8 +31,11 @@ pub(super) struct State {
     pub(super) ends: BTreeMap<ParticipantSid, (Timestamp, StayEnd)>,
     pub(super) windows: BTreeMap<(ParticipantSid, Timestamp), BTreeMap<Sku, u32>>,
     pub(super) watermarks: BTreeMap<NodeId, Timestamp>,
+    /// When each node was heard of last, wall time.
+    pub(super) reported: BTreeMap<NodeId, Timestamp>,
     pub(super) quarantine: BTreeMap<(NodeId, ParticipantSid, Timestamp, QuarantineReason), u64>,
     pub(super) settings: BTreeMap<&'static str, String>,
+    pub(super) library: Library,
 }
 
 impl State {
@@ -43,10 +50,11 @@ impl State {
         })
     }
 
-    pub(super) fn create_app(&mut self, new: AppWithKeys) -> Outcome<App> {
+    /// Is it there already, with the same contents? An error if it cannot be added.
+    pub(super) fn known_app(&self, new: &AppWithKeys) -> Outcome<bool> {
         let id = new.app.sdk_app_id;
         if let Some(old) = self.apps.get(&id) {
-            return if *old == new { Ok(new.app) } else { Err(exists("application", &id)) };
+            return if old == new { Ok(true) } else { Err(exists("application", &id)) };
         }
         let account = &new.app.account;
         if !self.accounts.contains_key(account) {
@@ -56,9 +64,7 @@ impl State {
         if let Some(key) = new.api_keys.iter().find(|key| self.key_owner(&key.key).is_some()) {
             return Err(exists("API key", &key.key));
         }
-        let app = new.app.clone();
-        self.apps.insert(id, new);
-        Ok(app)
+        Ok(false)
     }
 
     pub(super) fn add_api_key(&mut self, id: SdkAppId, key: ApiKey) -> Outcome<App> {
@@ -99,8 +105,9 @@ impl State {
         Ok(new)
     }
 
-    pub(super) fn intake(&mut self, batch: UsageBatch) -> Outcome<()> {
-        let batch = crate::intake::sift(batch)?;
+    pub(super) fn intake(&mut self, batch: UsageBatch, wall: Timestamp) -> Outcome<Taken> {
+        let batch = crate::intake::sift(batch, wall)?;
+        let before = self.minutes();
         for row in batch.rejected {
             self.accuse(row);
         }
@@ -124,9 +131,48 @@ impl State {
             let end = self.ends.entry(closed.stay).or_insert(new);
             *end = rules::end_that_holds(*end, new);
         }
+        let mut changes = self.minutes();
+        for (key, seconds) in before {
+            *changes.entry(key).or_default() -= seconds;
+        }
+        let mut accounts = BTreeMap::<AccountId, Minutes>::new();
+        for ((app, start, sku), seconds) in changes {
+            if seconds != 0 {
+                let account = self.app(app)?.app.account.clone();
+                accounts.entry(account).or_default().push((app, start, sku, seconds));
+            }
+        }
+        let epoch_changed = usage(self, accounts, wall)?;
+        let reported = self.reported.entry(batch.node.clone()).or_insert(wall);
+        *reported = wall.max(*reported);
         let watermark = self.watermarks.entry(batch.node).or_insert(batch.watermark);
         *watermark = batch.watermark.max(*watermark);
-        Ok(())
+        Ok(Taken { epoch_changed })
+    }
+
+    /// Seconds by application, minute and SKU, of opened stays.
+    fn minutes(&self) -> BTreeMap<(SdkAppId, Timestamp, Sku), i64> {
+        let mut sums = BTreeMap::new();
+        for (stay, start, sku, seconds) in self.counted() {
+            if let Some((_, opened)) = self.stays.get(stay) {
+                let sum = sums.entry((opened.app, start, sku)).or_insert(0);
+                *sum += i64::try_from(seconds).unwrap_or(0);
+            }
+        }
+        sums
+    }
+
+    /// Use by day of an account's books, open and closed days.
+    pub(super) fn day_uses(&self, id: &AccountId, from: Date, to: Date) -> Outcome<Vec<DayUse>> {
+        let mut uses = Vec::new();
+        if let Some(book) = self.library.books.get(id) {
+            uses.extend(book.state.days.values().cloned());
+            uses.extend(book.closed_days());
+        }
+        uses.retain(|day| (from..=to).contains(&day.key.day));
+        rules::day_rows(uses.len())?;
+        uses.sort_by_key(|day| day.key);
+        Ok(uses)
     }
 
     fn open(&mut self, node: &NodeId, opened: StayOpened) {
@@ -179,11 +225,24 @@ impl State {
 
     pub(super) fn by_day(&mut self, id: SdkAppId, from: Date, to: Date) -> Outcome<Vec<DayUsage>> {
         let account = self.app(id)?.app.account.clone();
-        let account = self.accounts.get(&account).ok_or_else(|| no_account(&account))?;
-        let zone = rules::zone(&account.zone)?;
+        let book = self.library.books.get(&account).ok_or_else(|| no_account(&account))?;
+        let profile = book.state.profile.as_ref().ok_or_else(|| no_account(&account))?;
+        if profile.sandbox {
+            // As in the other backend: its days are those of its own clock.
+            let uses = self.day_uses(&account, from, to)?.into_iter();
+            let uses = uses.filter(|day| day.key.app == id && day.seconds > 0);
+            return Ok(uses
+                .map(|day| DayUsage {
+                    day: day.key.day,
+                    sku: day.key.sku,
+                    seconds: day.seconds.unsigned_abs(),
+                })
+                .collect());
+        }
+        let calendar = profile.calendar.clone();
         let mut sums = BTreeMap::<_, u64>::new();
         for (stay, start, sku, seconds) in self.counted() {
-            let day = start.to_zoned(zone.clone()).date();
+            let day = calendar.day_of(start).map_err(Refusal::from)?;
             let ours = self.stays.get(stay).is_some_and(|(_, opened)| opened.app == id);
             if ours && (from..=to).contains(&day) {
                 *sums.entry((day, sku)).or_default() += seconds;

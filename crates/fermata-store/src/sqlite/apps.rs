@@ -9,7 +9,7 @@ use crate::rules::{self, exists, no_api_key, no_app, to_us};
 use crate::seal::Cell;
 use crate::{ApiKey, App, AppChange, AppWithKeys, SecretKey};
 
-const APP: &str = "SELECT sdk_app_id, account_id, name, enabled, default_scene,
+const APP: &str = "SELECT sdk_app_id, account_id, name, default_scene,
     disconnect_timeout_s, private_map_required, created_at_us, epoch FROM apps";
 
 pub(super) fn scene_code(scene: Scene) -> &'static str {
@@ -43,16 +43,15 @@ pub(super) fn role(code: &str) -> Outcome<Role> {
 }
 
 fn to_app(row: &Row<'_>) -> Outcome<App> {
-    let epoch: i64 = row.get(8)?;
+    let epoch: i64 = row.get(7)?;
     Ok(App {
         sdk_app_id: SdkAppId(row.get(0)?),
         account: AccountId::from_text(&row.get::<_, String>(1)?),
         name: row.get(2)?,
-        enabled: row.get(3)?,
-        default_scene: scene(&row.get::<_, String>(4)?)?,
-        disconnect_timeout_s: row.get(5)?,
-        private_map_required: row.get(6)?,
-        created_at: moment(row.get(7)?)?,
+        default_scene: scene(&row.get::<_, String>(3)?)?,
+        disconnect_timeout_s: row.get(4)?,
+        private_map_required: row.get(5)?,
+        created_at: moment(row.get(6)?)?,
         epoch: u64::try_from(epoch).map_err(|_| corrupt("epoch", &epoch))?,
     })
 }
@@ -149,11 +148,12 @@ fn count(conn: &Connection, sql: &str, of: &dyn rusqlite::ToSql) -> Outcome<usiz
     Ok(rows as usize)
 }
 
-pub(super) fn create(conn: &Connection, key: &SecretKey, new: AppWithKeys) -> Outcome<App> {
+/// Is it there already, with the same contents? An error if it cannot be added.
+pub(super) fn known(conn: &Connection, key: &SecretKey, new: &AppWithKeys) -> Outcome<bool> {
     let id = new.app.sdk_app_id;
     if let Some(old) = find(conn, id)? {
-        let same = with_keys(conn, key, old)? == new;
-        return if same { Ok(new.app) } else { Err(exists("application", &id).into()) };
+        let same = with_keys(conn, key, old)? == *new;
+        return if same { Ok(true) } else { Err(exists("application", &id).into()) };
     }
     account(conn, &new.app.account)?;
     let sql = "SELECT count(*) FROM apps WHERE account_id = ?1";
@@ -163,28 +163,33 @@ pub(super) fn create(conn: &Connection, key: &SecretKey, new: AppWithKeys) -> Ou
             return Err(exists("API key", &api_key.key).into());
         }
     }
-    let app = new.app;
+    Ok(false)
+}
+
+/// Adds an application that is not there.
+pub(super) fn insert(conn: &Connection, key: &SecretKey, new: &AppWithKeys) -> Outcome<()> {
+    let app = &new.app;
+    let id = app.sdk_app_id;
     conn.execute(
-        "INSERT INTO apps (sdk_app_id, account_id, name, enabled, default_scene,
+        "INSERT INTO apps (sdk_app_id, account_id, name, default_scene,
              disconnect_timeout_s, private_map_required, created_at_us, epoch, usersig_key_sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             id.0,
             app.account.as_str(),
             app.name,
-            app.enabled,
             scene_code(app.default_scene),
             app.disconnect_timeout_s,
             app.private_map_required,
             to_us(app.created_at),
-            epoch(&app),
+            epoch(app),
             key.seal(&usersig_cell(&usersig_row(id)), new.usersig_key.as_bytes())?
         ],
     )?;
     for api_key in &new.api_keys {
         insert_key(conn, key, id, api_key)?;
     }
-    Ok(app)
+    Ok(())
 }
 
 fn insert_key(conn: &Connection, key: &SecretKey, id: SdkAppId, new: &ApiKey) -> Outcome<()> {
@@ -203,14 +208,13 @@ fn epoch(app: &App) -> i64 {
     i64::try_from(app.epoch).unwrap_or(i64::MAX)
 }
 
-fn store(conn: &Connection, app: &App) -> Outcome<()> {
+pub(super) fn store(conn: &Connection, app: &App) -> Outcome<()> {
     conn.execute(
-        "UPDATE apps SET name = ?2, enabled = ?3, default_scene = ?4, disconnect_timeout_s = ?5,
-             private_map_required = ?6, epoch = ?7 WHERE sdk_app_id = ?1",
+        "UPDATE apps SET name = ?2, default_scene = ?3, disconnect_timeout_s = ?4,
+             private_map_required = ?5, epoch = ?6 WHERE sdk_app_id = ?1",
         params![
             app.sdk_app_id.0,
             app.name,
-            app.enabled,
             scene_code(app.default_scene),
             app.disconnect_timeout_s,
             app.private_map_required,

@@ -27,12 +27,51 @@ const TABLES: &[&str] = &[
     "minute_totals",
     "node_watermarks",
     "usage_quarantine",
+    "books_to_open",
+    "apps_to_disable",
+    "account_items",
+    "journal",
+    "ledger_entries",
+    "account_due",
+    "outbox",
+    "once",
+    "documents",
+    "reevaluations",
+    "usage_waiting",
 ];
 
 /// Questions that must have no answer. Each row of an answer is one problem, as a sentence.
 const QUESTIONS: &[&str] = &[
     "SELECT 'Application ' || sdk_app_id || ' has no API key.' FROM apps
-     WHERE NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.sdk_app_id = apps.sdk_app_id)",
+     WHERE NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.sdk_app_id = apps.sdk_app_id)
+         AND NOT EXISTS (SELECT 1 FROM account_items i WHERE i.account_id = apps.account_id
+             AND i.kind = 'reclaim' AND body ->> '$.is.stage' IN ('clearing', 'cleared'))",
+    "SELECT 'Account ' || account_id || ' has no books.' FROM accounts
+     WHERE NOT EXISTS (SELECT 1 FROM account_items i
+         WHERE i.account_id = accounts.account_id AND i.kind = 'profile')",
+    "SELECT 'Application ' || sdk_app_id || ' is not in the books of ' || account_id || '.' FROM apps
+     WHERE NOT EXISTS (SELECT 1 FROM account_items i WHERE i.account_id = apps.account_id
+         AND i.kind = 'app' AND i.key = CAST(apps.sdk_app_id AS TEXT))",
+    "SELECT 'The journal of ' || account_id || ' has ' || count(*) || ' rows, but its last is number '
+         || max(seq) || '.' FROM journal GROUP BY account_id HAVING count(*) <> max(seq)",
+    "SELECT 'The head of ' || account_id || ' is at row ' || (body ->> '$.is.journal_seq')
+         || ' of the journal, which ends elsewhere.'
+     FROM account_items h WHERE kind = 'head' AND (body ->> '$.is.journal_seq')
+         <> (SELECT ifnull(max(seq), 0) FROM journal j WHERE j.account_id = h.account_id)",
+    "SELECT 'Transaction ' || txn || ' of ' || account_id || ' is out of balance by ' || sum(amount)
+         || ' (' || unit || ').'
+     FROM ledger_entries GROUP BY account_id, txn, unit HAVING sum(amount) <> 0",
+    "WITH again AS (SELECT account_id, ledger_account, sum(amount) AS amount
+         FROM ledger_entries GROUP BY 1, 2),
+     kept AS (SELECT account_id, key AS ledger_account, body ->> '$.is[1]' AS amount
+         FROM account_items WHERE kind = 'balance')
+     SELECT 'Account ' || account_id || ' shows ' || ifnull(kept.amount, 0) || ' on ' || ledger_account
+         || ', but its entries sum to ' || ifnull(again.amount, 0) || '.'
+     FROM again FULL JOIN kept USING (account_id, ledger_account)
+     WHERE ifnull(kept.amount, 0) <> ifnull(again.amount, 0)",
+    "SELECT 'Account ' || account_id || ' has timers, but nothing says when to look at it.'
+     FROM account_items t WHERE kind = 'timer' AND NOT EXISTS (SELECT 1 FROM account_due d
+         WHERE d.account_id = t.account_id AND d.wall_due_us IS NOT NULL) GROUP BY account_id",
     "SELECT 'Stay ' || stay || ' ends before it begins.' FROM stays
      WHERE ended_at_us < entered_at_us",
     "SELECT 'The end of stay ' || stay || ' waits, though the stay was opened.'
@@ -116,6 +155,7 @@ pub(super) fn check(conn: &Connection, key: Option<&SecretKey>) -> Outcome<Check
     unknown_words(conn, &mut problems)?;
     if let Some(key) = key {
         unopened_secrets(conn, key, &mut problems)?;
+        super::books::sealed_problems(conn, key, |text| problems.push(text))?;
     }
     let mut rows = 0;
     for table in TABLES {
@@ -154,7 +194,9 @@ fn unknown_words(conn: &Connection, problems: &mut Problems) -> Outcome<()> {
             problems.push(format!("{code:?} is no end of a stay."));
         }
     })?;
-    each_text(conn, "SELECT DISTINCT zone FROM accounts", |zone| {
+    let zones = "SELECT DISTINCT era.value ->> '$.zone' FROM account_items,
+             json_each(body, '$.is.calendar.eras') AS era WHERE kind = 'profile'";
+    each_text(conn, zones, |zone| {
         if TimeZone::get(&zone).is_err() {
             problems.push(format!("{zone:?} is no time zone."));
         }

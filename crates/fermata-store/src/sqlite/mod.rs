@@ -9,6 +9,7 @@
 
 mod apps;
 mod backup;
+mod books;
 mod check;
 mod fault;
 mod open;
@@ -27,9 +28,11 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use self::backup::{copy_key, restore, verify_backup};
+use self::books::{BookKeeper, SqlShelf};
 use self::fault::Outcome;
 use self::open::Lock;
 use self::worker::{Queue, ReadJob, WriteJob, Writer, serve_reads};
+use crate::books::Judged;
 use crate::limits::{BATCH_WAIT, MAINTENANCE_QUEUE_LEN, READ_QUEUE_LEN, READERS, WRITE_QUEUE_LEN};
 use crate::stats::Counters;
 use crate::{SecretKey, StoreError, StoreFuture, StoreStats};
@@ -89,6 +92,7 @@ impl SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     key: Arc<SecretKey>,
+    books: Arc<BookKeeper>,
     counters: Arc<Counters>,
     writes: Queue<Box<dyn WriteJob>>,
     reads: Queue<ReadJob>,
@@ -115,6 +119,10 @@ impl SqliteStore {
         let SqliteOptions { path, key, batch_wait, pages_max, write_queue_len } = options;
         let lock = Arc::new(open::lock(&path)?);
         let conn = open::writer(&path, &key)?;
+        let key = Arc::new(key);
+        let books = Arc::new(BookKeeper::new(Arc::clone(&key)));
+        books::ready_catalog(&conn)?;
+        books::adopt(&conn, &books)?;
         if let Some(pages) = pages_max {
             limit_pages(&conn, pages)?;
         }
@@ -132,6 +140,7 @@ impl SqliteStore {
             conn,
             queue: write_jobs,
             counters: Arc::clone(&counters),
+            books: Arc::clone(&books),
             batch_wait,
             failing: Cell::new(false),
         };
@@ -143,7 +152,7 @@ impl SqliteStore {
         }
         let jobs = Mutex::new(maintenance_jobs);
         spawn("fermata-store-m", hold(), move || serve_reads(&keeper, &jobs))?;
-        Ok(Self { key: Arc::new(key), counters, writes, reads, maintenance, ended })
+        Ok(Self { key, books, counters, writes, reads, maintenance, ended })
     }
 
     /// The counters since opening.
@@ -162,6 +171,17 @@ impl SqliteStore {
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> StoreFuture<'static, T> {
         worker::write(&self.writes, &self.counters, work)
+    }
+
+    /// Works on books. The outer error undoes the call; the inner one is a refusal, before which something
+    /// may have happened that stays.
+    fn judge<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqlShelf<'_>) -> Judged<T> + Send + 'static,
+    ) -> StoreFuture<'static, T> {
+        let books = Arc::clone(&self.books);
+        let answer = self.write(move |conn| Ok(books.work(conn, work)?));
+        Box::pin(async move { answer.await? })
     }
 
     fn read<T: Send + 'static>(

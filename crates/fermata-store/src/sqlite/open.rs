@@ -15,8 +15,10 @@ use crate::{SecretKey, StoreError};
 pub(super) const APPLICATION_ID: i32 = 0x4652_4d54;
 
 /// The schema's steps, oldest first. Step n leads to schema version n. Never edited once released.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_start", sql: include_str!("migrations/0001_start.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_start", sql: include_str!("migrations/0001_start.sql") },
+    Migration { name: "0002_books", sql: include_str!("migrations/0002_books.sql") },
+];
 
 /// One step forward; there is none back.
 #[derive(Debug, Clone, Copy)]

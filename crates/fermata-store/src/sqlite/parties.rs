@@ -6,27 +6,27 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::fault::{Outcome, corrupt};
 use crate::rules::{self, exists, no_account, no_token, to_us};
-use crate::{Account, ApiToken};
+use crate::{Account, ApiToken, TokenRole};
 
 /// A moment of a `_us` column.
 pub(super) fn moment(us: i64) -> Outcome<Timestamp> {
     rules::from_us(us).ok_or_else(|| corrupt("moment", &us))
 }
 
-const ACCOUNT: &str = "SELECT account_id, name, zone, created_at_us FROM accounts";
+const ACCOUNT: &str = "SELECT account_id, name, created_at_us FROM accounts";
 
-type AccountRow = (String, String, String, i64);
+type AccountRow = (String, String, i64);
 
 fn account_row(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
-fn to_account((id, name, zone, created_at_us): AccountRow) -> Outcome<Account> {
+fn to_account((id, name, created_at_us): AccountRow) -> Outcome<Account> {
     let id = AccountId::from_text(&id);
-    Ok(Account { id, name, zone, created_at: moment(created_at_us)? })
+    Ok(Account { id, name, created_at: moment(created_at_us)? })
 }
 
-fn find_account(conn: &Connection, id: &AccountId) -> Outcome<Option<Account>> {
+pub(super) fn find_account(conn: &Connection, id: &AccountId) -> Outcome<Option<Account>> {
     let sql = format!("{ACCOUNT} WHERE account_id = ?1");
     let row = conn.query_row(&sql, [id.as_str()], account_row).optional()?;
     row.map(to_account).transpose()
@@ -36,17 +36,12 @@ pub(super) fn account(conn: &Connection, id: &AccountId) -> Outcome<Account> {
     Ok(find_account(conn, id)?.ok_or_else(|| no_account(id))?)
 }
 
-pub(super) fn create_account(conn: &Connection, new: Account) -> Outcome<Account> {
-    match find_account(conn, &new.id)? {
-        Some(old) if old == new => return Ok(old),
-        Some(_) => return Err(exists("account", &new.id).into()),
-        None => {}
-    }
+pub(super) fn insert_account(conn: &Connection, new: &Account) -> Outcome<()> {
     conn.execute(
-        "INSERT INTO accounts (account_id, name, zone, created_at_us) VALUES (?1, ?2, ?3, ?4)",
-        params![new.id.as_str(), new.name, new.zone, to_us(new.created_at)],
+        "INSERT INTO accounts (account_id, name, created_at_us) VALUES (?1, ?2, ?3)",
+        params![new.id.as_str(), new.name, to_us(new.created_at)],
     )?;
-    Ok(new)
+    Ok(())
 }
 
 pub(super) fn list_accounts(
@@ -62,19 +57,26 @@ pub(super) fn list_accounts(
     rows.map(|row| to_account(row?)).collect()
 }
 
-const TOKEN: &str = "SELECT token_id, name, hash, created_at_us, revoked_at_us FROM api_tokens";
+const TOKEN: &str =
+    "SELECT token_id, name, hash, role, role_of, read_only, created_at_us, revoked_at_us
+    FROM api_tokens";
 
-type TokenRow = (String, String, [u8; 32], i64, Option<i64>);
+type TokenRow = (String, String, [u8; 32], (String, Option<String>, bool), i64, Option<i64>);
 
 fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    let role = (row.get(3)?, row.get(4)?, row.get(5)?);
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, role, row.get(6)?, row.get(7)?))
 }
 
-fn to_token((id, name, hash, created_at_us, revoked_at_us): TokenRow) -> Outcome<ApiToken> {
+fn to_token((id, name, hash, role, created_at_us, revoked_at_us): TokenRow) -> Outcome<ApiToken> {
+    let (code, of, read_only) = role;
+    let role = TokenRole::from_parts(&code, of).ok_or_else(|| corrupt("role", &code))?;
     Ok(ApiToken {
         id: TokenId::from_text(&id),
         name,
         hash,
+        role,
+        read_only,
         created_at: moment(created_at_us)?,
         revoked_at: revoked_at_us.map(moment).transpose()?,
     })
@@ -98,12 +100,16 @@ pub(super) fn create_token(conn: &Connection, new: ApiToken) -> Outcome<ApiToken
     let tokens: u32 = conn.query_row("SELECT count(*) FROM api_tokens", [], |row| row.get(0))?;
     rules::room_for_token(tokens as usize)?;
     conn.execute(
-        "INSERT INTO api_tokens (token_id, name, hash, created_at_us, revoked_at_us)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO api_tokens
+             (token_id, name, hash, role, role_of, read_only, created_at_us, revoked_at_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             new.id.as_str(),
             new.name,
             new.hash,
+            new.role.code(),
+            new.role.of(),
+            new.read_only,
             to_us(new.created_at),
             new.revoked_at.map(to_us)
         ],

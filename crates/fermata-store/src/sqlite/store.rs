@@ -2,20 +2,39 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use fermata_billing::catalog::{Catalog, CatalogDraft, CatalogVersion};
+use fermata_billing::command::{Actor, OpenAccount};
+use fermata_billing::id::PartnerId;
+use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::policy::{Agreement, AgreementVersion, Policy};
+use fermata_billing::state::DayUse;
 use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
 use jiff::{Timestamp, civil::Date};
+use tokio::sync::watch;
 
 use super::usage_out::StayQuery;
-use super::{SqliteStore, apps, backup, check, parties, usage_in, usage_out, worker};
+use super::{SqliteStore, apps, backup, books, check, parties, usage_in, usage_out, worker};
+use crate::books as engine;
 use crate::{
-    Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, CheckReport, DayUsage, Quarantined,
-    RoomUsage, Stay, Store, StoreFuture, rules,
+    Account, Advanced, ApiKey, ApiToken, App, AppChange, AppWithKeys, Billed, BillingCall, Books,
+    Changed, CheckReport, ClockTarget, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner,
+    Quarantined, RoomUsage, Standing, Stay, Store, StoreFuture, Taken, rules,
 };
 
 impl Store for SqliteStore {
-    fn create_account(&self, account: Account) -> StoreFuture<'_, Account> {
-        self.write(move |conn| parties::create_account(conn, rules::account(account)?))
+    fn open_account(
+        &self,
+        account: Account,
+        terms: OpenAccount,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, Account> {
+        self.judge(move |shelf| {
+            engine::open_account(shelf, account, &terms, wall, actor, once.as_ref()).map(Ok)
+        })
     }
 
     fn account(&self, id: AccountId) -> StoreFuture<'_, Account> {
@@ -29,9 +48,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn create_app(&self, app: AppWithKeys) -> StoreFuture<'_, App> {
-        let key = Arc::clone(&self.key);
-        self.write(move |conn| apps::create(conn, &key, rules::app(app)?))
+    fn create_app(
+        &self,
+        app: AppWithKeys,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, App> {
+        self.judge(move |shelf| engine::create_app(shelf, app, wall, actor, once.as_ref()))
     }
 
     fn app(&self, id: SdkAppId) -> StoreFuture<'_, App> {
@@ -85,9 +109,17 @@ impl Store for SqliteStore {
         self.write(move |conn| parties::revoke_token(conn, &id, at))
     }
 
-    fn intake(&self, batch: UsageBatch) -> StoreFuture<'_, ()> {
+    fn intake(&self, batch: UsageBatch, wall: Timestamp) -> StoreFuture<'_, Taken> {
         let counters = Arc::clone(&self.counters);
-        self.write(move |conn| usage_in::intake(conn, crate::intake::sift(batch)?, &counters))
+        let books = Arc::clone(&self.books);
+        self.write(move |conn| {
+            let batch = crate::intake::sift(batch, wall)?;
+            let (node, watermark) = (batch.node.clone(), batch.watermark);
+            let accounts = usage_in::intake(conn, batch, &counters)?;
+            let epoch_changed = books.work(conn, |shelf| engine::usage(shelf, accounts, wall))?;
+            usage_in::raise_watermark(conn, &node, watermark, wall)?;
+            Ok(Taken { epoch_changed })
+        })
     }
 
     fn close_lost_stays(&self, node: NodeId) -> StoreFuture<'_, u64> {
@@ -98,9 +130,10 @@ impl Store for SqliteStore {
     }
 
     fn usage_by_day(&self, id: SdkAppId, from: Date, to: Date) -> StoreFuture<'_, Vec<DayUsage>> {
+        let key = Arc::clone(&self.key);
         self.read(move |conn| {
             rules::day_range(from, to)?;
-            usage_out::by_day(conn, id, from, to)
+            usage_out::by_day(conn, &key, id, from, to)
         })
     }
 
@@ -129,6 +162,185 @@ impl Store for SqliteStore {
             rules::page(limit)?;
             let (from, to) = rules::range(from, to)?;
             usage_out::list_stays(conn, &StayQuery { app: id, room, from, to, after, limit })
+        })
+    }
+
+    fn bill(&self, call: BillingCall) -> StoreFuture<'_, Billed> {
+        self.judge(move |shelf| engine::bill(shelf, call))
+    }
+
+    fn kept_answer(&self, once: Once) -> StoreFuture<'_, Option<Vec<u8>>> {
+        self.judge(move |shelf| engine::kept_answer(shelf, &once).map(Ok))
+    }
+
+    fn keep_answer(&self, once: Once, answer: Vec<u8>, wall: Timestamp) -> StoreFuture<'_, ()> {
+        self.judge(move |shelf| engine::keep_answer(shelf, &once, &answer, wall).map(Ok))
+    }
+
+    fn fire_due(&self, wall: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Fired>> {
+        self.judge(move |shelf| {
+            let limit = rules::fire_limit(limit)?;
+            engine::fire_due(shelf, wall, limit).map(Ok)
+        })
+    }
+
+    fn next_due(&self) -> StoreFuture<'_, Option<Timestamp>> {
+        self.read(books::next_due)
+    }
+
+    fn advance_clock(
+        &self,
+        account: AccountId,
+        target: ClockTarget,
+        wall: Timestamp,
+        actor: Actor,
+        once: Option<Once>,
+    ) -> StoreFuture<'_, Advanced> {
+        self.judge(move |shelf| {
+            engine::advance(shelf, &account, target, wall, actor, once.as_ref())
+        })
+    }
+
+    fn books(&self, account: AccountId, wall: Timestamp) -> StoreFuture<'_, Books> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| books::books(conn, &key, &account, wall))
+    }
+
+    fn journal(
+        &self,
+        account: AccountId,
+        kinds: &[RecordKind],
+        after_seq: u64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<JournalRow>> {
+        let kinds = kinds.to_vec();
+        self.read(move |conn| {
+            rules::page(limit)?;
+            books::journal(conn, &account, &kinds, after_seq, limit)
+        })
+    }
+
+    fn record(
+        &self,
+        account: AccountId,
+        kind: RecordKind,
+        id: String,
+    ) -> StoreFuture<'_, Option<Record>> {
+        self.read(move |conn| books::record(conn, &account, kind, &id))
+    }
+
+    fn day_uses(&self, account: AccountId, from: Date, to: Date) -> StoreFuture<'_, Vec<DayUse>> {
+        self.read(move |conn| {
+            rules::day_range(from, to)?;
+            books::day_uses(conn, &account, from, to)
+        })
+    }
+
+    fn standing(&self, account: AccountId, wall: Timestamp) -> StoreFuture<'_, Standing> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| books::standing(conn, &key, &account, wall))
+    }
+
+    fn load_standings(&self, wall: Timestamp) -> StoreFuture<'_, Vec<Standing>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| books::standings(conn, &key, wall))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.books.changes.subscribe()
+    }
+
+    fn changed_since(&self, since: u64) -> Changed {
+        self.books.changes.since(since)
+    }
+
+    fn outbox_claim(
+        &self,
+        wall: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> StoreFuture<'_, Vec<OutboxItem>> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| {
+            rules::page(limit)?;
+            books::outbox_claim(conn, &key, wall, limit, lease)
+        })
+    }
+
+    fn outbox_done(&self, id: String) -> StoreFuture<'_, ()> {
+        self.write(move |conn| books::outbox_done(conn, &id))
+    }
+
+    fn outbox_failed(
+        &self,
+        id: String,
+        error: String,
+        retry_at: Option<Timestamp>,
+    ) -> StoreFuture<'_, ()> {
+        self.write(move |conn| books::outbox_failed(conn, &id, &error, retry_at))
+    }
+
+    fn outbox_len(&self) -> StoreFuture<'_, OutboxLen> {
+        self.read(books::outbox_len)
+    }
+
+    fn catalog(&self) -> StoreFuture<'_, Arc<Catalog>> {
+        self.read(books::catalog)
+    }
+
+    fn add_catalog_version(
+        &self,
+        draft: CatalogDraft,
+        wall: Timestamp,
+        actor: Actor,
+    ) -> StoreFuture<'_, CatalogVersion> {
+        self.judge(move |shelf| engine::add_catalog_version(shelf, draft, wall, &actor).map(Ok))
+    }
+
+    fn put_partner(&self, partner: Partner) -> StoreFuture<'_, Partner> {
+        self.write(move |conn| books::put_partner(conn, partner))
+    }
+
+    fn partners(&self) -> StoreFuture<'_, Vec<Partner>> {
+        self.read(books::partners)
+    }
+
+    fn put_agreement(
+        &self,
+        partner: PartnerId,
+        policy: Policy,
+        effective_from: Option<Timestamp>,
+        wall: Timestamp,
+        actor: Actor,
+    ) -> StoreFuture<'_, AgreementVersion> {
+        self.judge(move |shelf| {
+            engine::put_agreement(shelf, partner, policy, effective_from, wall, &actor).map(Ok)
+        })
+    }
+
+    fn agreement(&self, partner: PartnerId) -> StoreFuture<'_, Agreement> {
+        self.read(move |conn| books::agreement(conn, &partner))
+    }
+
+    fn set_switch(&self, name: &'static str, on: bool) -> StoreFuture<'_, ()> {
+        let books = Arc::clone(&self.books);
+        self.write(move |conn| {
+            rules::setting_name(name)?;
+            books::set_switch(conn, name, on)?;
+            books.forget_switches();
+            Ok(())
+        })
+    }
+
+    fn switch(&self, name: &'static str) -> StoreFuture<'_, bool> {
+        self.read(move |conn| books::switch(conn, name))
+    }
+
+    /// Runs on the same thread as backups, on one snapshot.
+    fn verify(&self) -> StoreFuture<'_, CheckReport> {
+        let key = Arc::clone(&self.key);
+        worker::read(&self.maintenance, &self.counters, move |conn| {
+            worker::snapshot(conn, |conn| books::verify(conn, &key))
         })
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use fermata_types::{
-    NodeId, ParticipantSid, SdkAppId, Sku, StayClosed, StayEnd, StayOpened, UsageWindow,
+    AccountId, NodeId, ParticipantSid, SdkAppId, Sku, StayClosed, StayEnd, StayOpened, UsageWindow,
     WINDOW_SECONDS,
 };
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::apps::{role_code, scene_code};
 use super::fault::{Outcome, corrupt};
 use super::parties::moment;
 use super::usage_out::{end_of, sku_of, stay_opened};
+use crate::books::Minutes;
 use crate::intake::Sifted;
 use crate::limits::QUARANTINE_ROWS_MAX;
 use crate::rules::{end_code, end_that_holds, end_when_lost, to_us};
@@ -39,7 +40,13 @@ fn overfull(group: &Group) -> bool {
     group.values().sum::<u32>() > WINDOW_SECONDS
 }
 
-pub(super) fn intake(conn: &Connection, batch: Sifted, counters: &Counters) -> Outcome<()> {
+/// Takes a batch in, all but its watermark, and says what it changed by account. The watermark is to be
+/// raised ([`raise_watermark`]) once that is in the books: until then it would promise too much.
+pub(super) fn intake(
+    conn: &Connection,
+    batch: Sifted,
+    counters: &Counters,
+) -> Outcome<BTreeMap<AccountId, Minutes>> {
     let mut intake = Intake {
         conn,
         node: batch.node,
@@ -66,10 +73,22 @@ pub(super) fn intake(conn: &Connection, batch: Sifted, counters: &Counters) -> O
         let (node, facts) = (&intake.node, intake.accused);
         tracing::warn!(%node, facts, "Reported usage cannot be true and is not counted.");
     }
+    intake.by_account()
+}
+
+/// Says that a node was heard of at `wall`, and has sent every window before `watermark`.
+pub(super) fn raise_watermark(
+    conn: &Connection,
+    node: &NodeId,
+    watermark: Timestamp,
+    wall: Timestamp,
+) -> Outcome<()> {
     conn.execute(
-        "INSERT INTO node_watermarks (node, watermark_us) VALUES (?1, ?2)
-         ON CONFLICT (node) DO UPDATE SET watermark_us = max(watermark_us, excluded.watermark_us)",
-        params![intake.node.as_str(), to_us(batch.watermark)],
+        "INSERT INTO node_watermarks (node, watermark_us, reported_at_us) VALUES (?1, ?2, ?3)
+         ON CONFLICT (node) DO UPDATE SET
+             watermark_us = max(watermark_us, excluded.watermark_us),
+             reported_at_us = max(reported_at_us, excluded.reported_at_us)",
+        params![node.as_str(), to_us(watermark), to_us(wall)],
     )?;
     Ok(())
 }
@@ -279,6 +298,29 @@ impl Intake<'_> {
         )?;
         self.quarantine_rows = Some(rows + 1);
         Ok(())
+    }
+
+    /// The changes of the minutes' totals, by the account that pays for them.
+    fn by_account(&self) -> Outcome<BTreeMap<AccountId, Minutes>> {
+        let mut owner = self.conn.prepare("SELECT account_id FROM apps WHERE sdk_app_id = ?1")?;
+        let mut owners = BTreeMap::<SdkAppId, AccountId>::new();
+        let mut accounts = BTreeMap::<AccountId, Minutes>::new();
+        for ((app, start_us, sku), change) in &self.minute_totals {
+            if *change == 0 {
+                continue;
+            }
+            let account = if let Some(account) = owners.get(app) {
+                account.clone()
+            } else {
+                let id: String = owner.query_row([app.0], |row| row.get(0))?;
+                let account = AccountId::from_text(&id);
+                owners.insert(*app, account.clone());
+                account
+            };
+            let minute = (*app, moment(*start_us)?, *sku, *change);
+            accounts.entry(account).or_default().push(minute);
+        }
+        Ok(accounts)
     }
 
     fn write_totals(&self) -> Outcome<()> {

@@ -13,6 +13,7 @@ use fermata_types::Now;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::books::BookKeeper;
 use super::fault::{Fault, Outcome};
 use crate::limits::BATCH_COMMANDS_MAX;
 use crate::stats::Counters;
@@ -200,6 +201,7 @@ pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) queue: Receiver<Box<dyn WriteJob>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) books: Arc<BookKeeper>,
     /// How long the first command of a group waits for company.
     pub(super) batch_wait: Duration,
     /// The last group failed: told once when it begins and once when it is over.
@@ -242,6 +244,8 @@ impl Writer {
                 let _ = self.conn.execute_batch("ROLLBACK");
             }
         }
+        // Before the answers, so that whoever has one finds the change told.
+        self.books.group_ended(failure.is_none());
         if failure.is_none() && self.failing.replace(false) {
             tracing::info!("The store can be written again.");
         }
@@ -255,7 +259,9 @@ impl Writer {
         let mut changed = false;
         for job in group {
             self.conn.execute_batch("SAVEPOINT command")?;
-            if job.run(&self.conn) {
+            let done = job.run(&self.conn);
+            self.books.command_ended(done);
+            if done {
                 changed = true;
             } else if self.conn.is_autocommit() {
                 // A full disk makes SQLite drop the whole transaction, the others' part too.

@@ -3,8 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use fermata_billing::command::{Actor, ActorRole, OpenAccount};
+use fermata_billing::id::PartnerId;
+use fermata_billing::money::{Currency, Money};
+use fermata_billing::state::BillingMode;
 use fermata_store::{
     Account, ApiKey, ApiToken, App, AppWithKeys, SecretKey, SqliteOptions, SqliteStore, Store,
+    StoreFuture, TokenRole,
 };
 use fermata_types::{
     AccountId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId, Sku, StayClosed,
@@ -26,12 +31,38 @@ pub(crate) fn minute(minute: i64) -> Timestamp {
 }
 
 pub(crate) fn account(id: &str) -> Account {
-    Account {
-        id: AccountId::from_text(id),
-        name: "Choir".to_owned(),
+    Account { id: AccountId::from_text(id), name: "Choir".to_owned(), created_at: at(0) }
+}
+
+/// Wall time of calls that do not care.
+pub(crate) fn wall() -> Timestamp {
+    at(600)
+}
+
+pub(crate) fn operator() -> Actor {
+    Actor { role: ActorRole::Operator, name: "olga".to_owned() }
+}
+
+pub(crate) fn terms(account: &AccountId) -> OpenAccount {
+    OpenAccount {
+        account: account.clone(),
+        currency: Currency::USD,
         zone: "Europe/Berlin".to_owned(),
-        created_at: at(0),
+        billing: BillingMode::Daily,
+        sandbox: false,
+        partner: None,
+        credit_limit: Money::ZERO,
     }
+}
+
+/// Opens an account with the usual terms.
+pub(crate) fn open_account(store: &dyn Store, account: Account) -> StoreFuture<'_, Account> {
+    let terms = terms(&account.id);
+    store.open_account(account, terms, wall(), operator(), None)
+}
+
+pub(crate) fn create_app(store: &dyn Store, app: AppWithKeys) -> StoreFuture<'_, App> {
+    store.create_app(app, wall(), operator(), None)
 }
 
 pub(crate) fn api_key(name: &str) -> ApiKey {
@@ -44,7 +75,6 @@ pub(crate) fn app(id: u32, account: &str) -> AppWithKeys {
             sdk_app_id: SdkAppId(id),
             account: AccountId::from_text(account),
             name: format!("App {id}"),
-            enabled: true,
             default_scene: Scene::Call,
             disconnect_timeout_s: 90,
             private_map_required: false,
@@ -61,6 +91,12 @@ pub(crate) fn token(id: &str, hash: u8) -> ApiToken {
         id: TokenId::from_text(id),
         name: "console".to_owned(),
         hash: [hash; 32],
+        role: match hash % 3 {
+            0 => TokenRole::Operator,
+            1 => TokenRole::Customer { account: AccountId::from_text("AC_1") },
+            _ => TokenRole::Partner { partner: PartnerId("acme".to_owned()) },
+        },
+        read_only: hash.is_multiple_of(2),
         created_at: at(0),
         revoked_at: None,
     }
@@ -119,10 +155,10 @@ pub(crate) fn open(dir: &TempDir) -> SqliteStore {
 /// A store with accounts `AC_1`, `AC_2` and applications 1 and 2 of the first.
 pub(crate) async fn populate(store: &dyn Store) {
     for id in ["AC_1", "AC_2"] {
-        store.create_account(account(id)).await.expect("account");
+        open_account(store, account(id)).await.expect("account");
     }
     for id in [1, 2] {
-        store.create_app(app(id, "AC_1")).await.expect("app");
+        create_app(store, app(id, "AC_1")).await.expect("app");
     }
 }
 
@@ -139,7 +175,17 @@ pub(crate) async fn digest(store: &dyn Store) -> String {
     for account in accounts {
         let apps = store.list_apps(account.id.clone()).await.expect("apps");
         writeln!(text, "{account:?} {apps:?}").expect("text");
+        let mut books = store.books(account.id.clone(), wall()).await.expect("books");
+        // Use that was taken back leaves an empty row, where it was booked before.
+        books.state.days.retain(|_, day| day.seconds > 0);
+        let rows = store.journal(account.id.clone(), &[], 0, 1_000).await.expect("journal");
+        let mut uses = store.day_uses(account.id.clone(), from, to).await.expect("days");
+        uses.retain(|day| day.seconds > 0);
+        let standing = store.standing(account.id, wall()).await.expect("standing");
+        writeln!(text, "{books:?} {rows:?} {uses:?} {standing:?}").expect("text");
     }
+    let due = store.next_due().await.expect("due");
+    writeln!(text, "{due:?} {:?}", store.outbox_len().await.expect("outbox")).expect("text");
     for app in store.load_apps().await.expect("apps") {
         let id = app.app.sdk_app_id;
         writeln!(text, "{app:?} {:?}", app.usersig_key).expect("text");

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fermata_store::{SecretKey, SqliteOptions, SqliteStore, Store, StoreError};
-use fermata_types::{SdkAppId, Sku};
+use fermata_types::{AccountId, SdkAppId, Sku};
 
-use crate::common::{at, batch, opened, populate, window};
+use crate::common::{at, batch, days, opened, populate, wall, window};
 
 /// Where the child finds its data; a child without it has nothing to do.
 const DIR: &str = "FERMATA_STORE_CRASH_DIR";
@@ -30,7 +30,7 @@ async fn write(store: &SqliteStore, round: u32, first: u32) -> Result<(), StoreE
         let mut report = batch("ND_1");
         report.opened = vec![opened(&stay, 1, "hall", i64::from(round))];
         report.windows = vec![window(&stay, Sku::Audio, 0, 1)];
-        (n, store.intake(report))
+        (n, store.intake(report, wall()))
     });
     for (n, taken) in batches.collect::<Vec<_>>() {
         taken.await?;
@@ -95,6 +95,14 @@ async fn what_was_acknowledged_survives_a_kill() {
         let store = open(dir.path()).expect("the killed process holds no lock");
         let report = store.check().await.expect("checked");
         assert_eq!(report.problems, Vec::<String>::new());
+        let proof = store.verify().await.expect("verified");
+        assert_eq!(proof.problems, Vec::<String>::new());
+        // P20: whatever second was counted is in the books, and no other.
+        let (from, to) = days();
+        let uses = store.day_uses(AccountId::from_text("AC_1"), from, to).await.expect("days");
+        let booked: i64 = uses.iter().map(|day| day.seconds).sum();
+        let counted = store.usage_by_day(SdkAppId(1), from, to).await.expect("days");
+        assert_eq!(booked.unsigned_abs(), counted.iter().map(|row| row.seconds).sum::<u64>());
         for (round, last) in &expected {
             let (from, to) = (at(i64::from(*round)), at(i64::from(*round) + 1));
             let rooms = store.usage_by_room(SdkAppId(1), from, to).await.expect("rooms");

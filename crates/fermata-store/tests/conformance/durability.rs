@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::common::{
-    account, app, at, batch, digest, open, opened, options, populate, token, window,
+    account, app, at, batch, digest, open, open_account, opened, options, populate, token, wall,
+    window,
 };
 
 async fn fresh() -> (TempDir, SqliteStore) {
@@ -38,7 +39,7 @@ fn long_stay(stay: &str, minutes: i64) -> UsageBatch {
 async fn everything_is_there_after_reopening() {
     let (dir, store) = fresh().await;
     store.create_api_token(token("TK_1", 1)).await.expect("token");
-    store.intake(long_stay("PA_1", 90)).await.expect("taken");
+    store.intake(long_stay("PA_1", 90), wall()).await.expect("taken");
     let before = digest(&store).await;
     store.close().await.expect("closes");
     let store = open(&dir);
@@ -49,7 +50,7 @@ async fn everything_is_there_after_reopening() {
 #[tokio::test]
 async fn a_call_is_carried_out_even_if_nobody_waits_for_it() {
     let (dir, store) = fresh().await;
-    drop(store.create_account(account("AC_dropped")));
+    drop(open_account(&store, account("AC_dropped")));
     store.close().await.expect("closes");
     let store = open(&dir);
     store.account(account("AC_dropped").id).await.expect("it is there");
@@ -61,7 +62,7 @@ async fn commands_share_commits() {
     let (_dir, store) = fresh().await;
     let before = store.stats();
     let calls: Vec<_> =
-        (0..200).map(|n| store.create_account(account(&format!("AC_many{n}")))).collect();
+        (0..200).map(|n| open_account(&store, account(&format!("AC_many{n}")))).collect();
     for call in calls {
         call.await.expect("made");
     }
@@ -81,9 +82,9 @@ async fn one_failing_command_does_not_harm_its_neighbours() {
     let store = SqliteStore::open(options).expect("opens");
     let mut twin = account("AC_1");
     twin.name = "Twin".to_owned();
-    let first = store.create_account(account("AC_1"));
-    let second = store.create_account(twin);
-    let third = store.create_account(account("AC_2"));
+    let first = open_account(&store, account("AC_1"));
+    let second = open_account(&store, twin);
+    let third = open_account(&store, account("AC_2"));
     first.await.expect("made");
     assert!(matches!(second.await, Err(StoreError::Exists { .. })));
     third.await.expect("made");
@@ -101,8 +102,8 @@ async fn a_full_disk_is_told_and_survived() {
     let store = SqliteStore::open(limited).expect("opens");
     let mut taken = 0;
     let error = loop {
-        match store.intake(long_stay(&format!("PA_{taken}"), 500)).await {
-            Ok(()) => taken += 1,
+        match store.intake(long_stay(&format!("PA_{taken}"), 500), wall()).await {
+            Ok(_) => taken += 1,
             Err(error) => break error,
         }
         assert!(taken < 1_000, "the quota is never reached");
@@ -117,7 +118,7 @@ async fn a_full_disk_is_told_and_survived() {
 
     store.set_pages_max(100_000).await.expect("room");
     store.probe(at(1)).await.expect("writable again");
-    store.intake(long_stay(&format!("PA_{taken}"), 500)).await.expect("taken");
+    store.intake(long_stay(&format!("PA_{taken}"), 500), wall()).await.expect("taken");
     assert_eq!(store.check().await.expect("checked").problems, Vec::<String>::new());
     store.close().await.expect("closes");
 }
@@ -135,7 +136,7 @@ async fn a_full_queue_refuses_and_loses_nothing() {
     let mut waiting = vec![];
     let refused = loop {
         let id = format!("AC_q{}", waiting.len());
-        let mut call = store.create_account(account(&id));
+        let mut call = open_account(&store, account(&id));
         match futures_poll(&mut call).await {
             Some(Err(error)) => break error,
             Some(Ok(_)) => panic!("written past the lock"),
@@ -259,13 +260,31 @@ async fn a_check_finds_what_was_bent() {
         ("UPDATE stays SET ended_at_us = 0, end_reason = 'left'", "ends before"),
         ("UPDATE stays SET entered_at_us = entered_at_us + 600000000", "before its entry"),
         ("DELETE FROM api_keys WHERE sdk_app_id = 2", "no API key"),
-        ("UPDATE accounts SET zone = 'Mars/Base'", "no time zone"),
+        (
+            "UPDATE account_items SET body = replace(body, 'Europe/Berlin', 'Mars/Base')
+             WHERE kind = 'profile'",
+            "no time zone",
+        ),
+        ("DELETE FROM account_items WHERE kind = 'profile'", "no books"),
+        ("DELETE FROM account_items WHERE kind = 'app'", "not in the books"),
+        (
+            "UPDATE account_items SET body = json_set(body, '$.is[1]', 7)
+             WHERE kind = 'balance' AND key = 'units_issued'",
+            "its entries sum to",
+        ),
+        ("UPDATE account_due SET wall_due_us = NULL", "has timers"),
+        ("DROP TRIGGER journal_stays; DELETE FROM journal WHERE seq = 1", "but its last is number"),
+        (
+            "DROP TRIGGER ledger_entries_are_final; UPDATE ledger_entries SET amount = amount + 1
+             WHERE line = 1",
+            "out of balance",
+        ),
         ("UPDATE stays SET sdk_app_id = 44", "refers to a missing one"),
         ("UPDATE usage_windows SET sku = 'smell' WHERE seconds = 60", "no SKU"),
     ];
     for (sql, expected) in rows {
         let (dir, store) = fresh().await;
-        store.intake(long_stay("PA_1", 3)).await.expect("taken");
+        store.intake(long_stay("PA_1", 3), wall()).await.expect("taken");
         store.close().await.expect("closes");
         let other = raw(&dir);
         other.pragma_update(None, "foreign_keys", false).expect("off");
@@ -285,12 +304,12 @@ async fn a_backup_taken_while_writing_can_be_restored() {
     let store = SqliteStore::open(SqliteOptions::in_dir(&data).expect("made")).expect("opens");
     populate(&store).await;
     for n in 0..50 {
-        store.intake(long_stay(&format!("PA_before{n}"), 60)).await.expect("taken");
+        store.intake(long_stay(&format!("PA_before{n}"), 60), wall()).await.expect("taken");
     }
     let copy = dir.path().join("copy.db");
     let taken = store.backup(&copy);
     let during: Vec<_> =
-        (0..50).map(|n| store.intake(long_stay(&format!("PA_during{n}"), 60))).collect();
+        (0..50).map(|n| store.intake(long_stay(&format!("PA_during{n}"), 60), wall())).collect();
     taken.await.expect("backed up");
     for call in during {
         call.await.expect("taken");
@@ -327,7 +346,7 @@ async fn a_backup_taken_while_writing_can_be_restored() {
 #[tokio::test]
 async fn what_is_no_backup_is_not_restored() {
     let (dir, store) = fresh().await;
-    store.intake(long_stay("PA_1", 3)).await.expect("taken");
+    store.intake(long_stay("PA_1", 3), wall()).await.expect("taken");
     store.close().await.expect("closes");
     let new = dir.path().join("new");
     let path = dir.path().join("s.db");

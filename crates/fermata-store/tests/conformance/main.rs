@@ -4,6 +4,10 @@
 //! The modules are marked as test code by hand, because helpers in them are no `#[test]` themselves.
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod books;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod crash;
@@ -11,5 +15,7 @@ mod crash;
 mod differential;
 #[cfg(test)]
 mod durability;
+#[cfg(test)]
+mod migration;
 #[cfg(test)]
 mod suite;

@@ -1,8 +1,8 @@
 //! What every store must do. One suite, run on the in-memory model and on SQLite.
 
 use crate::common::{
-    account, api_key, app, at, batch, closed, days, digest, minute, node, opened, populate, sid,
-    token, window,
+    account, api_key, app, at, batch, closed, create_app, days, digest, minute, node, open_account,
+    opened, operator, populate, sid, terms, token, wall, window,
 };
 use fermata_store::limits::{
     API_KEYS_PER_APP_MAX, BATCH_FACTS_MAX, PAGE_LEN_MAX, QUARANTINE_ROWS_MAX,
@@ -64,25 +64,25 @@ fn is_invalid<T>(result: &Result<T, StoreError>, field: &str) -> bool {
 async fn accounts_are_made_once(store: &dyn Store) {
     let first = account("AC_1");
     for _ in 0..2 {
-        assert_eq!(store.create_account(first.clone()).await.expect("made"), first);
+        assert_eq!(open_account(store, first.clone()).await.expect("made"), first);
     }
     let mut other = first.clone();
     other.name = "Other".to_owned();
-    assert!(matches!(store.create_account(other).await, Err(StoreError::Exists { .. })));
+    assert!(matches!(open_account(store, other).await, Err(StoreError::Exists { .. })));
     assert_eq!(store.account(first.id.clone()).await.expect("there"), first);
     let missing = AccountId::from_text("AC_2");
     assert!(matches!(store.account(missing).await, Err(StoreError::NotFound { .. })));
 
     let mut fine = account("AC_3");
     fine.created_at = Timestamp::from_nanosecond(1_500_000_000_123_456_789).expect("in range");
-    let kept = store.create_account(fine.clone()).await.expect("made");
+    let kept = open_account(store, fine.clone()).await.expect("made");
     assert_eq!(kept.created_at.as_nanosecond(), 1_500_000_000_123_456_000, "microseconds are kept");
-    assert_eq!(store.create_account(fine).await.expect("again"), kept);
+    assert_eq!(open_account(store, fine).await.expect("again"), kept);
 }
 
 async fn accounts_are_listed_in_pages(store: &dyn Store) {
     for id in ["AC_b", "AC_a", "AC_c"] {
-        store.create_account(account(id)).await.expect("made");
+        open_account(store, account(id)).await.expect("made");
     }
     let mut seen = vec![];
     let mut after = None;
@@ -104,30 +104,35 @@ async fn values_outside_their_bounds_are_refused(store: &dyn Store) {
     for name in ["", &"é".repeat(129)] {
         let mut bad = account("AC_9");
         bad.name = name.to_owned();
-        assert!(is_invalid(&store.create_account(bad).await, "name"));
+        assert!(is_invalid(&open_account(store, bad).await, "name"));
         let change = AppChange { name: Some(name.to_owned()), ..AppChange::default() };
         assert!(is_invalid(&store.change_app(id, change).await, "name"));
     }
-    let mut bad = account("AC_9");
-    bad.zone = "Europe/Atlantis".to_owned();
-    assert!(is_invalid(&store.create_account(bad).await, "zone"));
-    assert!(is_invalid(&store.create_account(account("")).await, "account_id"));
-    assert!(is_invalid(&store.create_account(account(&"x".repeat(65))).await, "account_id"));
+    let mut lost = terms(&AccountId::from_text("AC_9"));
+    lost.zone = "Europe/Atlantis".to_owned();
+    let opened = store.open_account(account("AC_9"), lost, wall(), operator(), None).await;
+    assert!(matches!(opened, Err(StoreError::Refused(_))), "{opened:?}");
+    let other = terms(&AccountId::from_text("AC_8"));
+    let opened = store.open_account(account("AC_9"), other, wall(), operator(), None).await;
+    assert!(is_invalid(&opened, "account_id"));
+    assert!(store.account(AccountId::from_text("AC_9")).await.is_err(), "nothing of it was kept");
+    assert!(is_invalid(&open_account(store, account("")).await, "account_id"));
+    assert!(is_invalid(&open_account(store, account(&"x".repeat(65))).await, "account_id"));
 
-    assert!(is_invalid(&store.create_app(app(0, "AC_1")).await, "sdk_app_id"));
+    assert!(is_invalid(&create_app(store, app(0, "AC_1")).await, "sdk_app_id"));
     for timeout in [4, 301] {
         let mut bad = app(9, "AC_1");
         bad.app.disconnect_timeout_s = timeout;
-        assert!(is_invalid(&store.create_app(bad).await, "disconnect_timeout_s"));
+        assert!(is_invalid(&create_app(store, bad).await, "disconnect_timeout_s"));
         let change = AppChange { disconnect_timeout_s: Some(timeout), ..AppChange::default() };
         assert!(is_invalid(&store.change_app(id, change).await, "disconnect_timeout_s"));
     }
     let mut keyless = app(9, "AC_1");
     keyless.api_keys.clear();
-    assert!(is_invalid(&store.create_app(keyless).await, "api_keys"));
+    assert!(is_invalid(&create_app(store, keyless).await, "api_keys"));
     let mut twins = app(9, "AC_1");
     twins.api_keys.push(twins.api_keys[0].clone());
-    assert!(is_invalid(&store.create_app(twins).await, "api_keys"));
+    assert!(is_invalid(&create_app(store, twins).await, "api_keys"));
     assert!(is_invalid(&store.set_usersig_key(id, String::new()).await, "usersig_key"));
     assert!(is_invalid(&store.set_setting_once("node", "x".repeat(4_097)).await, "value"));
 
@@ -140,23 +145,23 @@ async fn values_outside_their_bounds_are_refused(store: &dyn Store) {
 
     let mut large = batch("ND_1");
     large.windows = vec![window("PA_1", Sku::Audio, 0, 1); BATCH_FACTS_MAX + 1];
-    assert!(is_invalid(&store.intake(large).await, "batch"));
-    assert!(is_invalid(&store.intake(batch("")).await, "node"));
+    assert!(is_invalid(&store.intake(large, wall()).await, "batch"));
+    assert!(is_invalid(&store.intake(batch(""), wall()).await, "node"));
     assert!(store.app(SdkAppId(9)).await.is_err(), "nothing of it was kept");
 }
 
 async fn applications_are_made_once(store: &dyn Store) {
-    let orphan = store.create_app(app(7, "AC_1")).await;
+    let orphan = create_app(store, app(7, "AC_1")).await;
     assert!(matches!(orphan, Err(StoreError::NotFound { what: "account", .. })));
     populate(store).await;
-    assert_eq!(store.create_app(app(1, "AC_1")).await.expect("again").epoch, 1);
+    assert_eq!(create_app(store, app(1, "AC_1")).await.expect("again").epoch, 1);
     let mut other = app(1, "AC_1");
     other.usersig_key = "another".to_owned();
-    let taken = store.create_app(other).await;
+    let taken = create_app(store, other).await;
     assert!(matches!(taken, Err(StoreError::Exists { what: "application", .. })));
     let mut thief = app(3, "AC_2");
     thief.api_keys = vec![api_key("fresh"), api_key("key1")];
-    let taken = store.create_app(thief).await;
+    let taken = create_app(store, thief).await;
     assert!(matches!(taken, Err(StoreError::Exists { what: "API key", .. })));
     assert!(matches!(store.app(SdkAppId(3)).await, Err(StoreError::NotFound { .. })));
 
@@ -175,14 +180,13 @@ async fn changes_raise_the_epoch(store: &dyn Store) {
     let id = SdkAppId(1);
     let change = AppChange {
         name: Some("New".to_owned()),
-        enabled: Some(false),
         default_scene: Some(Scene::Live),
         disconnect_timeout_s: Some(300),
         private_map_required: Some(true),
     };
     for _ in 0..2 {
         let now = store.change_app(id, change.clone()).await.expect("changed");
-        assert_eq!((now.epoch, now.enabled, now.disconnect_timeout_s), (2, false, 300));
+        assert_eq!((now.epoch, now.default_scene, now.disconnect_timeout_s), (2, Scene::Live, 300));
         assert_eq!(store.app(id).await.expect("app"), now);
     }
     assert_eq!(store.change_app(id, AppChange::default()).await.expect("same").epoch, 2);
@@ -269,7 +273,7 @@ async fn seconds_come_back_by_day_room_and_stay(store: &dyn Store) {
         window("PA_3", Sku::Audio, 0, 7),
     ];
     report.closed = vec![closed("PA_1", 119, StayEnd::Left)];
-    store.intake(report).await.expect("taken");
+    store.intake(report, wall()).await.expect("taken");
 
     let day = "2026-03-28".to_owned();
     assert_eq!(seconds(store).await, [(day.clone(), Sku::Audio, 120), (day, Sku::VideoHd, 30)]);
@@ -303,7 +307,7 @@ async fn days_are_the_account_s(store: &dyn Store) {
         .zip(1_u32..)
         .map(|(start, n)| window("PA_1", Sku::Audio, start, n))
         .collect();
-    store.intake(report).await.expect("taken");
+    store.intake(report, wall()).await.expect("taken");
     let expected = [("2026-03-28", 1 + 2), ("2026-03-29", 3 + 4), ("2026-03-30", 5)];
     assert_eq!(
         seconds(store).await,
@@ -324,10 +328,10 @@ async fn windows_merge_by_max(store: &dyn Store) {
     populate(store).await;
     let mut report = batch("ND_1");
     report.opened = vec![opened("PA_1", 1, "hall", 0)];
-    store.intake(report.clone()).await.expect("taken");
+    store.intake(report.clone(), wall()).await.expect("taken");
     for reported in [10, 30, 20, 30] {
         report.windows = vec![window("PA_1", Sku::Audio, 0, reported)];
-        store.intake(report.clone()).await.expect("taken");
+        store.intake(report.clone(), wall()).await.expect("taken");
     }
     assert_eq!(seconds(store).await[0].2, 30);
 }
@@ -336,12 +340,12 @@ async fn windows_wait_for_their_opening(store: &dyn Store) {
     populate(store).await;
     let mut early = batch("ND_1");
     early.windows = vec![window("PA_1", Sku::Audio, 0, 10), window("PA_1", Sku::Audio, 1, 20)];
-    store.intake(early).await.expect("taken");
+    store.intake(early, wall()).await.expect("taken");
     assert!(seconds(store).await.is_empty());
     let mut late = batch("ND_1");
     late.opened = vec![opened("PA_1", 1, "hall", 0)];
     late.windows = vec![window("PA_1", Sku::Audio, 1, 25)];
-    store.intake(late).await.expect("taken");
+    store.intake(late, wall()).await.expect("taken");
     assert_eq!(seconds(store).await[0].2, 35);
 }
 
@@ -356,11 +360,11 @@ async fn an_end_may_come_first(store: &dyn Store) {
     for (second, end) in [(70, StayEnd::TimedOut), (60, StayEnd::Left), (65, StayEnd::Removed)] {
         let mut early = batch("ND_1");
         early.closed = vec![closed("PA_1", second, end)];
-        store.intake(early).await.expect("taken");
+        store.intake(early, wall()).await.expect("taken");
     }
     let mut late = batch("ND_1");
     late.opened = vec![opened("PA_1", 1, "hall", 0)];
-    store.intake(late).await.expect("taken");
+    store.intake(late, wall()).await.expect("taken");
     assert_eq!(end_of(store, "PA_1").await, Some((at(60), StayEnd::Left)), "the earliest holds");
 }
 
@@ -373,13 +377,13 @@ async fn a_window_that_is_too_full_is_not_counted(store: &dyn Store) {
         window("PA_1", Sku::Audio, 1, 30),
         window("PA_1", Sku::VideoHd, 1, 30),
     ];
-    store.intake(report.clone()).await.expect("taken");
+    store.intake(report.clone(), wall()).await.expect("taken");
     assert_eq!(seconds(store).await.iter().map(|row| row.2).sum::<u64>(), 120, "60 s fit");
     assert!(store.list_quarantine(9).await.expect("rows").is_empty());
 
     report.windows = vec![window("PA_1", Sku::VideoHd, 1, 31)];
     for _ in 0..2 {
-        store.intake(report.clone()).await.expect("taken");
+        store.intake(report.clone(), wall()).await.expect("taken");
     }
     assert_eq!(seconds(store).await, [("2026-03-28".to_owned(), Sku::Audio, 60)]);
     let rows = store.list_quarantine(9).await.expect("rows");
@@ -415,7 +419,7 @@ async fn impossible_facts_go_to_the_quarantine(store: &dyn Store) {
         ..batch("ND_1")
     };
     for _ in 0..2 {
-        store.intake(report.clone()).await.expect("taken");
+        store.intake(report.clone(), wall()).await.expect("taken");
     }
     let rows = store.list_quarantine(99).await.expect("rows");
     let found: Vec<_> = rows.iter().map(|row| (row.stay.as_str(), row.reason)).collect();
@@ -443,7 +447,7 @@ async fn the_quarantine_is_bounded(store: &dyn Store) {
         let mut report = batch("ND_1");
         report.opened = vec![opened("PA_1", 1, "hall", 0)];
         report.windows = minutes.map(|start| window("PA_1", Sku::Audio, start, 61)).collect();
-        store.intake(report).await.expect("taken");
+        store.intake(report, wall()).await.expect("taken");
         let kept = store.check().await.expect("checked").quarantined;
         assert_eq!(i64::try_from(kept), Ok(rows));
     }
@@ -455,11 +459,11 @@ async fn a_bad_fact_does_not_stop_the_others(store: &dyn Store) {
     let mut report = batch("ND_1");
     report.opened = vec![opened("PA_1", 99, "hall", 0), opened("PA_2", 1, "hall", 0)];
     report.windows = vec![window("PA_2", Sku::Audio, 0, 61), window("PA_2", Sku::Audio, 1, 5)];
-    store.intake(report.clone()).await.expect("taken");
+    store.intake(report.clone(), wall()).await.expect("taken");
     assert_eq!(seconds(store).await[0].2, 5);
     // Once the application exists, the same report counts.
-    store.create_app(app(99, "AC_1")).await.expect("app");
-    store.intake(report).await.expect("taken");
+    create_app(store, app(99, "AC_1")).await.expect("app");
+    store.intake(report, wall()).await.expect("taken");
     let stays = store.list_stays(SdkAppId(99), None, at(0), at(1), None, 9).await.expect("stays");
     assert_eq!(stays.len(), 1);
 }
@@ -473,13 +477,13 @@ async fn lost_stays_end_at_the_watermark(store: &dyn Store) {
     report.closed = vec![closed("PA_3", 30, StayEnd::Left)];
     report.windows = vec![window("PA_1", Sku::Audio, 0, 60), window("PA_1", Sku::Audio, 1, 40)];
     report.watermark = at(100);
-    store.intake(report).await.expect("taken");
+    store.intake(report, wall()).await.expect("taken");
     let mut other = batch("ND_2");
     other.opened = vec![opened("PA_5", 1, "hall", 0)];
     other.watermark = at(900);
-    store.intake(other).await.expect("taken");
+    store.intake(other, wall()).await.expect("taken");
     // An older watermark that arrives late changes nothing.
-    store.intake(UsageBatch { watermark: at(50), ..batch("ND_1") }).await.expect("taken");
+    store.intake(UsageBatch { watermark: at(50), ..batch("ND_1") }, wall()).await.expect("taken");
 
     assert_eq!(store.close_lost_stays(node("ND_1")).await.expect("closed"), 3);
     assert_eq!(store.close_lost_stays(node("ND_1")).await.expect("again"), 0);
@@ -490,7 +494,7 @@ async fn lost_stays_end_at_the_watermark(store: &dyn Store) {
     // The node was not lost after all: its own word holds.
     let mut back = batch("ND_1");
     back.closed = vec![closed("PA_1", 160, StayEnd::Left)];
-    store.intake(back).await.expect("taken");
+    store.intake(back, wall()).await.expect("taken");
     assert_eq!(end_of(store, "PA_1").await, Some((at(160), StayEnd::Left)));
 }
 
@@ -514,13 +518,13 @@ async fn a_stepped_clock_does_not_stretch_lost_stays(store: &dyn Store) {
             last.map(|minute| window(&stay, Sku::Audio, minute, 7)).into_iter().collect();
         report.watermark = at(watermark);
         let counted = seconds(store).await;
-        store.intake(report.clone()).await.expect("taken");
+        store.intake(report.clone(), wall()).await.expect("taken");
         let with_it = seconds(store).await;
         assert_eq!(with_it == counted, last.is_none(), "{what}");
         assert_eq!(store.close_lost_stays(node(&by)).await.expect("closed"), 1, "{what}");
         assert_eq!(end_of(store, &stay).await, Some((at(expected), StayEnd::Lost)), "{what}");
         // The clock is right again, and the same is reported once more: nothing opens, nothing is added.
-        store.intake(UsageBatch { watermark: at(50), ..report }).await.expect("taken");
+        store.intake(UsageBatch { watermark: at(50), ..report }, wall()).await.expect("taken");
         assert_eq!(store.close_lost_stays(node(&by)).await.expect("none"), 0, "{what}");
         assert_eq!(end_of(store, &stay).await, Some((at(expected), StayEnd::Lost)), "{what}");
         assert_eq!(seconds(store).await, with_it, "{what}");
@@ -532,7 +536,7 @@ async fn stays_are_listed_in_pages(store: &dyn Store) {
     let mut report = batch("ND_1");
     let entries = [("PA_b", 5), ("PA_a", 5), ("PA_c", 5), ("PA_d", 1), ("PA_e", 9), ("PA_f", 10)];
     report.opened = entries.map(|(stay, second)| opened(stay, 1, "hall", second)).into();
-    store.intake(report).await.expect("taken");
+    store.intake(report, wall()).await.expect("taken");
     let mut seen = vec![];
     let mut after = None;
     loop {
@@ -548,15 +552,15 @@ async fn stays_are_listed_in_pages(store: &dyn Store) {
 async fn odd_texts_survive(store: &dyn Store) {
     let mut odd = account("AC_\u{0}'\"%");
     odd.name = "\u{0}; DROP TABLE accounts; -- ☃".to_owned();
-    store.create_account(odd.clone()).await.expect("made");
+    open_account(store, odd.clone()).await.expect("made");
     assert_eq!(store.account(odd.id.clone()).await.expect("there"), odd);
-    store.create_app(app(1, odd.id.as_str())).await.expect("app");
+    create_app(store, app(1, odd.id.as_str())).await.expect("app");
     let mut report = batch("ND_\u{0}");
     let mut stay = opened("PA_\u{0}", 1, "\u{0}'; --", 0);
     stay.identity = "\u{0}a\u{202e}".to_owned();
     report.opened = vec![stay.clone()];
     report.windows = vec![window("PA_\u{0}", Sku::Audio, 0, 1)];
-    store.intake(report).await.expect("taken");
+    store.intake(report, wall()).await.expect("taken");
     let stays = store.list_stays(SdkAppId(1), Some(stay.room.clone()), at(0), at(1), None, 9);
     let stays = stays.await.expect("stays");
     assert_eq!((&stays[0].identity, &stays[0].stay), (&stay.identity, &stay.stay));
@@ -567,7 +571,7 @@ async fn a_closed_store_says_so(store: &dyn Store) {
     populate(store).await;
     store.close().await.expect("closes");
     store.close().await.expect("twice");
-    assert!(matches!(store.create_account(account("AC_1")).await, Err(StoreError::Closed)));
+    assert!(matches!(open_account(store, account("AC_1")).await, Err(StoreError::Closed)));
     assert!(matches!(store.load_apps().await, Err(StoreError::Closed)));
     assert!(matches!(store.check().await, Err(StoreError::Closed)));
 }

@@ -42,12 +42,17 @@ class Api:
         assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
         return answer
 
+    async def fetch(self, path: str, accept: str) -> tuple[int, str]:
+        """Status and text of a form other than JSON."""
+        async with self._session.get(URL(f"{self._http}{path}", encoded=True), headers={"Accept": accept}) as response:
+            return response.status, await response.text()
+
     @staticmethod
     def app_path(app: int = DEV_APP) -> str:
         return f"/api/v1/apps/{app}"
 
     async def set_enabled(self, enabled: bool, app: int = DEV_APP) -> None:
-        await self.ok("PATCH", self.app_path(app), {"enabled": enabled})
+        await self.ok("POST", f"{self.app_path(app)}/{'enable' if enabled else 'disable'}", {})
 
     async def rooms(self, app: int = DEV_APP) -> list[dict]:
         return (await self.ok("GET", f"{self.app_path(app)}/rooms"))["items"]

@@ -3,7 +3,9 @@
 pub(crate) mod program;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,19 +15,21 @@ use fermata_auth::{Claims, VideoGrant};
 use fermata_node::{Listen, Node, NodeConfig};
 use fermata_server::config::{Layers, Settings};
 use fermata_server::directory::Directory;
-use fermata_server::server::{Server, Shared};
+use fermata_server::server::{Server, Shared, Tasks};
 use fermata_server::{dev, http};
 use fermata_sfu::io::Join;
 use fermata_signal::{Hello, JoinParts};
-use fermata_store::{MemoryStore, Store, StoreStats};
+use fermata_store::{MemoryStore, SqliteOptions, SqliteStore, Store, StoreStats};
 use fermata_types::{NodeId, Now};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// A server with a real node and an in-memory store, asked without sockets.
+/// A server with a real node, an in-memory store and all its tasks, asked without sockets. It tries deliveries
+/// again almost at once.
 pub(crate) struct InProcess {
     pub(crate) shared: Shared,
     pub(crate) router: Router,
+    tasks: Tasks,
     _folder: tempfile::TempDir,
 }
 
@@ -50,13 +54,29 @@ impl Answer {
 impl InProcess {
     /// With these flags beside `--dev` (or instead of it, with `dev=false`).
     pub(crate) async fn start(flags: &[(&'static str, &str)]) -> Self {
+        Self::start_on(flags, |_| Arc::new(MemoryStore::new())).await
+    }
+
+    /// The same over SQLite in the server's folder.
+    pub(crate) async fn start_sqlite() -> Self {
+        let open = |folder: &Path| -> Arc<dyn Store> {
+            Arc::new(SqliteStore::open(SqliteOptions::in_dir(folder).unwrap()).unwrap())
+        };
+        Self::start_on(&[], open).await
+    }
+
+    /// The same over what `store` opens in the server's folder.
+    pub(crate) async fn start_on(
+        flags: &[(&'static str, &str)],
+        store: impl FnOnce(&Path) -> Arc<dyn Store>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = vec![("dev", "true"), ("udp_port", "0")];
         all.extend_from_slice(flags);
         let all = all.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
         let layers = Layers::merge(&all, None, &std::collections::BTreeMap::new()).unwrap();
         let settings = Settings::new(&layers).unwrap();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let store = store(folder.path());
         dev::prepare(&*store).await.unwrap();
         let directory = Directory::load(&*store, dev::operator_tokens()).await.unwrap();
         let listen = vec![Listen::on(SocketAddr::from(([127, 0, 0, 1], 0)))];
@@ -66,10 +86,11 @@ impl InProcess {
         let node = Node::start(config, Arc::new(Arc::clone(&store))).await.unwrap();
         let stats = Box::new(StoreStats::default);
         let data_dir = folder.path().to_owned();
+        let channels = Tasks::channels(&settings).unwrap().pausing(Duration::from_millis(20));
         let shared = Arc::new(Server::new(settings, data_dir, store, stats, node, directory));
-        shared.tell_verdicts().await.unwrap();
+        let tasks = Tasks::start(&shared, channels).await.unwrap();
         let router = http::router(&shared);
-        Self { shared, router, _folder: folder }
+        Self { shared, router, tasks, _folder: folder }
     }
 
     /// Asks; `request` is `METHOD /path`.
@@ -115,6 +136,7 @@ impl InProcess {
 
     pub(crate) async fn stop(self) {
         self.shared.node.shutdown().await;
+        self.tasks.stop().await;
     }
 }
 

@@ -1,0 +1,3 @@
+mod clearing;
+mod clock;
+mod closure;

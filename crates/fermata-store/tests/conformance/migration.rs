@@ -1,0 +1,108 @@
+//! Data that is older than books: its accounts get books, and nothing of it is lost.
+
+use fermata_billing::hold::HoldKind;
+use fermata_billing::state::BillingMode;
+use fermata_store::{SqliteStore, Store};
+use fermata_types::{AccountId, SdkAppId, Sku};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::common::{at, batch, days, options, wall, window};
+
+/// The first schema, as it was released.
+const FIRST: &str = include_str!("../../src/sqlite/migrations/0001_start.sql");
+
+/// A file of the first schema with two accounts, one disabled application and some use.
+fn old_file(dir: &TempDir) {
+    let start_us = at(0).as_microsecond();
+    let conn = Connection::open(dir.path().join("s.db")).expect("opens");
+    conn.execute_batch(&format!(
+        "BEGIN; {FIRST}
+         PRAGMA application_id = {}; PRAGMA user_version = 1;
+         INSERT INTO accounts VALUES ('AC_1', 'Choir', 'Europe/Berlin', {start_us}),
+             ('AC_2', 'Band', 'Asia/Kathmandu', {start_us});
+         INSERT INTO apps VALUES (1, 'AC_1', 'One', 1, 'call', 90, 0, {start_us}, 1, x'00'),
+             (2, 'AC_1', 'Two', 0, 'live', 60, 1, {start_us}, 4, x'00');
+         INSERT INTO stays VALUES ('PA_1', 1, 'ND_1', 'hall', 'RM_1', 'ann', 'call', 'anchor',
+             {start_us}, NULL, NULL);
+         INSERT INTO usage_windows VALUES ('PA_1', {start_us}, 'audio', 30);
+         INSERT INTO stay_totals VALUES ('PA_1', 'audio', 30);
+         INSERT INTO minute_totals VALUES (1, {start_us}, 'audio', 30);
+         INSERT INTO node_watermarks VALUES ('ND_1', {start_us});
+         COMMIT;",
+        0x4652_4d54
+    ))
+    .expect("written");
+}
+
+#[tokio::test]
+async fn accounts_without_books_get_them_on_opening() {
+    let dir = tempfile::tempdir().expect("folder");
+    old_file(&dir);
+    for _ in 0..2 {
+        let store = SqliteStore::open(options(&dir)).expect("migrates");
+        let books = store.books(AccountId::from_text("AC_1"), wall()).await.expect("books");
+        let profile = books.state.profile.expect("open");
+        // Daily: a grown installation must not be suspended when its free minutes are used.
+        assert_eq!((profile.billing, profile.opened_at), (BillingMode::Daily, at(0)));
+        assert_eq!(profile.calendar.eras()[0].zone, "Europe/Berlin");
+        let holds: Vec<_> = books
+            .state
+            .holds
+            .values()
+            .map(|hold| (hold.kind, hold.scope.covers(SdkAppId(2))))
+            .collect();
+        assert_eq!(holds, [(HoldKind::Manual, true)], "the disabled application stays disabled");
+        let other = store.books(AccountId::from_text("AC_2"), wall()).await.expect("books");
+        assert_eq!(other.state.profile.expect("open").calendar.eras()[0].zone, "Asia/Kathmandu");
+        let two = store.app(SdkAppId(2)).await.expect("app");
+        assert_eq!((two.name.as_str(), two.epoch, two.disconnect_timeout_s), ("Two", 4, 60));
+        let (from, to) = days();
+        let days = store.usage_by_day(SdkAppId(1), from, to).await.expect("days");
+        assert_eq!(days.iter().map(|row| row.seconds).collect::<Vec<_>>(), [30]);
+        assert_eq!(store.verify().await.expect("verified").problems, Vec::<String>::new());
+        store.close().await.expect("closes");
+    }
+
+    // Old use is not billed; what comes on top is.
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    let mut report = batch("ND_1");
+    report.windows = vec![window("PA_1", Sku::Audio, 0, 45)];
+    store.intake(report, wall()).await.expect("taken");
+    let (from, to) = days();
+    let uses = store.day_uses(AccountId::from_text("AC_1"), from, to).await.expect("days");
+    assert_eq!(uses.iter().map(|day| day.seconds).collect::<Vec<_>>(), [15]);
+    store.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn usage_waits_while_books_are_broken() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    crate::common::populate(&store).await;
+    store.close().await.expect("closes");
+    let raw = Connection::open(dir.path().join("s.db")).expect("opens");
+    let hide = "UPDATE account_items SET account_id = 'AC_2', key = 'hidden'
+        WHERE kind = 'profile' AND account_id = 'AC_1'";
+    raw.execute(hide, []).expect("hidden");
+    drop(raw);
+
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    let mut report = batch("ND_1");
+    report.opened = vec![crate::common::opened("PA_1", 1, "hall", 0)];
+    report.windows = vec![window("PA_1", Sku::Audio, 0, 45)];
+    store.intake(report, wall()).await.expect("taken all the same");
+    store.close().await.expect("closes");
+    let raw = Connection::open(dir.path().join("s.db")).expect("opens");
+    let show = "UPDATE account_items SET account_id = 'AC_1', key = '' WHERE key = 'hidden'";
+    raw.execute(show, []).expect("back");
+    drop(raw);
+
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    store.fire_due(wall(), 10).await.expect("fired");
+    let (from, to) = days();
+    let uses = store.day_uses(AccountId::from_text("AC_1"), from, to).await.expect("days");
+    assert_eq!(uses.iter().map(|day| day.seconds).collect::<Vec<_>>(), [45]);
+    assert_eq!(store.check().await.expect("checked").problems, Vec::<String>::new());
+    store.close().await.expect("closes");
+}
