@@ -80,6 +80,7 @@ async fn start_with(config: NodeConfig, store: &Arc<dyn Store>) -> NodeHandle {
         epoch: 1,
         refused: vec![],
         inside: true,
+        stay_age_max: None,
         clock_offset: SignedDuration::ZERO,
         default_scene: Scene::Live,
         disconnect_timeout: Duration::from_secs(90),

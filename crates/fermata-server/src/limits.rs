@@ -148,6 +148,9 @@ pub const MAIL_TIME_MAX: Duration = Duration::from_mins(1);
 /// Longest key of a call that is to happen once, bytes. Longer: status 400.
 pub const IDEMPOTENCY_KEY_LEN_MAX: usize = 128;
 
+/// Longest stay in an application without funding, whose minutes nobody pays for (policy A8). Longer: it ends.
+pub const ABSORBED_STAY_AGE_MAX: Duration = Duration::from_hours(24);
+
 /// Largest body of a call that is to happen once, bytes; above what any call takes. Larger: status 413.
 pub const IDEMPOTENT_BODY_BYTES_MAX: usize = 1024 * 1024;
 

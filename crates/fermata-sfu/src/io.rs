@@ -60,6 +60,8 @@ pub struct Verdict {
     pub refused: Vec<fermata_types::Reason>,
     /// May those who are inside stay and come back (policy A21)? If not, all rooms are dismissed.
     pub inside: bool,
+    /// Longest stay while nobody pays for its minutes (policy A8); none: as long as people like.
+    pub stay_age_max: Option<Duration>,
     /// Account time less wall time; more than zero only for sandboxes. It only grows.
     pub clock_offset: jiff::SignedDuration,
     /// Scene of rooms that say nothing themselves.

@@ -195,8 +195,21 @@ impl Sfu {
         self.context.timers.arm(Timer::Track(id), at);
     }
 
+    /// Has the stay lasted longer than it may while nobody pays for it (policy A8)?
+    fn outstayed(&self, id: ParticipantId) -> bool {
+        let Some(participant) = self.participants.get(&id) else { return false };
+        let room = self.rooms.get(&participant.room);
+        let verdict = room.and_then(|room| self.verdicts.get(&room.app));
+        let age_max = verdict.and_then(|verdict| verdict.stay_age_max);
+        age_max.is_some_and(|max| participant.meter.age(self.context.now.instant) > max)
+    }
+
     /// Reports usage, and notices video that stopped.
     pub(crate) fn on_meter(&mut self, id: ParticipantId) {
+        if self.outstayed(id) {
+            self.close_participant(id, Leaving::Removed);
+            return;
+        }
         let Self { participants, tracks, context, .. } = self;
         let now = context.now.instant;
         let Some(participant) = participants.get_mut(&id) else { return };

@@ -182,6 +182,24 @@ fn a21_who_is_inside_comes_back_while_newcomers_are_refused() {
 }
 
 #[test]
+fn a8_a_stay_that_nobody_pays_for_ends_at_last() {
+    let mut world = World::new();
+    let ann = world.arrive(join("ann"));
+    world.run(Duration::from_secs(5));
+    let held = Verdict { refused: vec![Reason::Unfunded], ..verdict(2) };
+    world.input(Input::Verdict(APP, held.clone()));
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.clients[ann].leave_reason(), None);
+    let bounded = Verdict { epoch: 3, stay_age_max: Some(Duration::from_secs(20)), ..held };
+    world.input(Input::Verdict(APP, bounded));
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.clients[ann].leave_reason(), None, "not before");
+    world.run(Duration::from_secs(10));
+    let (reason, _) = world.clients[ann].leave_reason().expect("it was ended");
+    assert_eq!(reason, lk::DisconnectReason::ParticipantRemoved);
+}
+
+#[test]
 fn a21_a_page_that_is_reloaded_says_good_bye_and_is_back() {
     let mut world = World::new();
     let bye = || lk::signal_request::Message::Leave(lk::LeaveRequest::default());

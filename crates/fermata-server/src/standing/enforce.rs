@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use fermata_billing::command::Refusal;
 use fermata_billing::effect::OperationClass;
+use fermata_billing::hold::HoldKind;
 use fermata_billing::policy::Policy;
 use fermata_billing::standing::{self, AppVerdict};
 use fermata_billing::state::{AppFacts, State};
@@ -23,7 +24,8 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::limits::{
-    ENFORCE_RETRY, ENFORCED_AT_ONCE_MAX, STANDING_AGE_MAX, STANDING_REFRESH_EVERY,
+    ABSORBED_STAY_AGE_MAX, ENFORCE_RETRY, ENFORCED_AT_ONCE_MAX, STANDING_AGE_MAX,
+    STANDING_REFRESH_EVERY,
 };
 use crate::metrics::Metric;
 use crate::server::{Server, Shared};
@@ -99,6 +101,8 @@ impl Standings {
 
 /// What the media plane must know of an application. `stale`: nobody new, whatever was last read.
 fn verdict(of: &AppVerdict, app: &App, offset_us: i64, stale: bool) -> Verdict {
+    // Minutes of an application without funding are paid by nobody (policy A8).
+    let absorbed = of.holds.contains(&HoldKind::Unfunded);
     let mut refused = Vec::new();
     if of.cleared {
         refused.push(Reason::Cleared);
@@ -113,6 +117,7 @@ fn verdict(of: &AppVerdict, app: &App, offset_us: i64, stale: bool) -> Verdict {
         epoch: app.epoch.saturating_add(of.epoch),
         refused,
         inside: of.resume && !of.dismiss,
+        stay_age_max: absorbed.then_some(ABSORBED_STAY_AGE_MAX),
         clock_offset: SignedDuration::from_micros(offset_us),
         default_scene: app.default_scene,
         disconnect_timeout: Duration::from_secs(u64::from(app.disconnect_timeout_s)),
@@ -185,7 +190,10 @@ impl Server {
         for of in standing::verdicts(&known.state, known.policy()) {
             // An application that is being made is told by whoever makes it.
             let Some(app) = self.directory.app(of.app) else { continue };
-            let verdict = verdict(&of, &app.app, offset_us, stale);
+            let mut verdict = verdict(&of, &app.app, offset_us, stale);
+            if known.policy().unfunded_billed {
+                verdict.stay_age_max = None;
+            }
             if told.get(&of.app) == Some(&verdict) {
                 continue;
             }

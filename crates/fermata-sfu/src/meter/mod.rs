@@ -18,7 +18,7 @@
 //! most 60, the whole stay has its duration rounded up, and reported values only rise (merge by `max`).
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fermata_types::{ParticipantSid, Role, Scene, Sku, Tier, UsageWindow, WINDOW_SECONDS};
 use jiff::{SignedDuration, Timestamp};
@@ -105,6 +105,11 @@ impl StayMeter {
     /// Whose seconds.
     pub fn stay(&self) -> &ParticipantSid {
         &self.stay
+    }
+
+    /// How long the stay has lasted.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
     }
 
     /// Entry in account time, with all that account time was moved since.

@@ -93,6 +93,7 @@ pub fn verdict(epoch: u64) -> Verdict {
         epoch,
         refused: Vec::new(),
         inside: true,
+        stay_age_max: None,
         clock_offset: jiff::SignedDuration::ZERO,
         default_scene: Scene::Live,
         disconnect_timeout: Duration::from_secs(90),

@@ -46,7 +46,7 @@ suite! {
     windows_merge_by_max
     windows_wait_for_their_opening
     an_end_may_come_first
-    a_window_that_is_too_full_is_not_counted
+    p25_a_window_that_is_too_full_is_not_counted
     impossible_facts_go_to_the_quarantine
     the_quarantine_is_bounded
     a_bad_fact_does_not_stop_the_others
@@ -368,7 +368,7 @@ async fn an_end_may_come_first(store: &dyn Store) {
     assert_eq!(end_of(store, "PA_1").await, Some((at(60), StayEnd::Left)), "the earliest holds");
 }
 
-async fn a_window_that_is_too_full_is_not_counted(store: &dyn Store) {
+async fn p25_a_window_that_is_too_full_is_not_counted(store: &dyn Store) {
     populate(store).await;
     let mut report = batch("ND_1");
     report.opened = vec![opened("PA_1", 1, "hall", 0)];

@@ -27,7 +27,7 @@ fn notices(world: &World) -> Vec<(i64, Timestamp)> {
 }
 
 #[test]
-fn a12_exactly_60_days_do_not_clear_and_one_second_more_does() {
+fn a12_i8_exactly_60_days_do_not_clear_and_one_second_more_does() {
     let (mut world, over) = suspended();
     world.pass_to(over);
     assert_eq!(world.state.reclaim, Reclaim::Due { at: over });

@@ -47,7 +47,7 @@ fn t28_a_ticket_closes_the_account_and_leaves_a_week_to_think() {
 }
 
 #[test]
-fn t28_confirmed_it_clears_by_consent() {
+fn t28_i8_confirmed_it_clears_by_consent() {
     let mut world = World::new();
     let ticket = open(&mut world);
     world.now = ticket.confirm_due;
