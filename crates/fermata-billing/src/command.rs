@@ -323,7 +323,7 @@ pub enum Refusal {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// What is asked for is not allowed in the account's standing (policy 2.2).
-    #[error("{} is not allowed while {}", class.code(), kinds(holds))]
+    #[error("suspended ({}): {} is not allowed", kinds(holds), class.code())]
     Suspended {
         /// What was asked for.
         class: OperationClass,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -74,6 +74,8 @@ pub struct Standings {
     accounts: ArcSwap<HashMap<AccountId, Arc<Slot>>>,
     /// Standings could not be read for too long (policy A23).
     stale: AtomicBool,
+    /// Changes of the store up to this number were brought to the node, or are being tried again.
+    settled: AtomicU64,
 }
 
 impl Standings {
@@ -142,6 +144,17 @@ impl Server {
             self.reload(account).await?;
         }
         self.tell(&mut told, &known).await
+    }
+
+    /// Brings an account to the doors if something was committed that did not reach them yet, so that no join that
+    /// is asked for after a suspension's commit is admitted by what was allowed before (policy A20). Mostly it only
+    /// compares two numbers. What cannot be read now is brought later, and the doors go by what they know (A23).
+    pub async fn settle(&self, account: &AccountId) {
+        let news = self.store.changed_since(self.standings.settled.load(Ordering::Acquire));
+        let concerned = news.accounts.is_none_or(|accounts| accounts.contains(account));
+        if concerned && let Err(error) = self.enforce(account).await {
+            self.enforce_failed(account.clone(), &error);
+        }
     }
 
     /// Is `class` allowed to an application, or to the account where none is concerned? A map read.
@@ -320,16 +333,22 @@ impl Watcher {
         self.since = news.upto;
         let Some(accounts) = news.accounts else {
             self.refresh().await;
+            self.settled();
             return !self.shared.is_stopping();
         };
         self.pending.extend(accounts);
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             self.pending = self.shared.enforce_each(pending).await;
+            self.settled();
             // What changed is mostly told to people as well.
             self.shared.outbox_bell.notify_one();
         }
         !self.shared.is_stopping()
+    }
+
+    fn settled(&self) {
+        self.shared.standings.settled.fetch_max(self.since, Ordering::Release);
     }
 
     async fn refresh(&mut self) {

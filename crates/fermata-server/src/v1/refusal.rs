@@ -139,7 +139,10 @@ mod tests {
         let ApiError::Suspended { message, reasons } = told(refusal, None) else {
             panic!("suspended")
         };
-        assert!(message.starts_with("Api is not allowed while arrears, manual"), "{message}");
+        assert!(
+            message.starts_with("Suspended (arrears, manual): api is not allowed"),
+            "{message}"
+        );
         let json = serde_json::to_value(&reasons).unwrap();
         assert_eq!((&json[0]["kind"], &json[0]["scope"]), (&"arrears".into(), &"account".into()));
         assert_eq!((&json[1]["kind"], &json[1]["scope"]), (&"manual".into(), &7.into()));

@@ -132,6 +132,23 @@ async fn t8_and_t7_reach_the_node_by_themselves_and_by_enforce() {
     server.stop().await;
 }
 
+/// Nobody enforces and nobody waits: each question comes right behind the commit.
+#[tokio::test]
+async fn a20_a_join_asked_for_after_the_commit_is_judged_by_it() {
+    let server = InProcess::start(&[]).await;
+    sandbox(&server).await;
+    let claims = super::common::claims("newcomer", "room");
+    let token = fermata_auth::sign(&claims, "sandboxkey", &"s".repeat(32));
+    let door = format!("GET /rtc/v1/validate?access_token={token}");
+    for round in 0..25 {
+        bill(&server, Command::DisableApp { app: APP }, operator("ann")).await;
+        assert_eq!(server.ask(&door, &[], None).await.status, 403, "round {round}");
+        bill(&server, Command::EnableApp { app: APP }, operator("ann")).await;
+        assert_eq!(server.ask(&door, &[], None).await.status, 200, "round {round}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn i12_a_violation_dismisses_those_inside_and_arrears_do_not() {
     let server = InProcess::start(&[]).await;

@@ -19,6 +19,7 @@ use fermata_billing::journal::{Record, RecordKind};
 use fermata_billing::limits::FIRED_PER_CALL_MAX;
 use fermata_billing::policy::{Agreement, Policy, policy_at};
 use fermata_billing::state::{Item, ItemKey, Profile, State};
+use fermata_billing::transition::Transition;
 use fermata_billing::{Env, Outcome, ReadError, Reads, step};
 use fermata_types::AccountId;
 use jiff::{SignedDuration, Timestamp};
@@ -223,6 +224,10 @@ impl<S: Shelf> Desk<'_, S> {
         match step(&mut self.state, command, meta, env) {
             Ok(outcome) => {
                 self.shelf.save(self.account, &self.state, &outcome, self.wall)?;
+                if outcome.transitions.contains(&Transition::T26) {
+                    let account = self.account;
+                    tracing::warn!(%account, "Usage cannot be billed and is set aside (T26).");
+                }
                 Ok(Ok(outcome))
             }
             Err(Refusal::Reads(text)) => Err(StoreError::Backend(text)),

@@ -43,6 +43,7 @@ pub async fn rtc(
         Err(refusal) => return refused(&shared, &headers, &refusal),
     };
     let (connection, resumes) = (request.connection, request.client.resume.is_some());
+    settle(&shared, request.app).await;
     let (sink, signals) = signal_channel();
     let admitted = match shared.node.join(request, sink).await {
         Ok(admitted) => admitted,
@@ -71,6 +72,7 @@ pub async fn validate(
 ) -> Response {
     let answer = match read(&shared, &uri, &headers, &peer, true) {
         Ok(join) => {
+            settle(&shared, join.app).await;
             // A probe gets no messages; its queue only has to exist.
             let (sink, _signals) = signal_channel();
             shared.node.join(join, sink).await
@@ -80,6 +82,13 @@ pub async fn validate(
     match answer {
         Ok(_) => VALIDATE_BODY.into_response(),
         Err(refusal) => refused(&shared, &headers, &refusal),
+    }
+}
+
+/// What was committed before this join was asked for decides on it.
+async fn settle(shared: &Shared, app: SdkAppId) {
+    if let Some(app) = shared.directory.app(app) {
+        shared.settle(&app.app.account).await;
     }
 }
 
