@@ -273,8 +273,10 @@ async fn t16_only_the_own_partner_freezes_and_lifts() {
         404,
         "not another partner"
     );
-    let policy = json!({"partner": "p1", "policy": {"partner_may_freeze": true}});
-    ask(&server, ONE, "POST /agreements", Some(policy)).await;
+    let early = ask(&server, &tokens[0], &path, freeze.clone()).await;
+    assert_eq!(early.status, 403, "not without an agreement in force");
+    let terms = json!({"partner": "p1", "terms": {"partner_may_freeze": true}});
+    assert_eq!(ask(&server, ONE, "POST /agreements", Some(terms)).await.status, 201);
     let frozen = ask(&server, &tokens[0], &path, freeze).await;
     assert_eq!(frozen.status, 201, "{frozen:?}");
     assert_eq!(enter(&server, &app).await.0, 403);

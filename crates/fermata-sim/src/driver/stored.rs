@@ -1,6 +1,6 @@
 //! A store with its own books: the in-memory model, or SQLite with the process dying at crash points.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fermata_billing::catalog::Catalog;
@@ -41,7 +41,8 @@ pub(crate) struct Stored {
     states: BTreeMap<usize, State>,
     seen: BTreeMap<usize, u64>,
     last: Timestamp,
-    promise: Timestamp,
+    /// Nodes that reported, if nothing waits for nodes: they promise all there is up to now, always.
+    promising: BTreeSet<NodeId>,
     calls: u64,
     coverage: Coverage,
 }
@@ -72,7 +73,7 @@ impl Stored {
             states: BTreeMap::new(),
             seen: BTreeMap::new(),
             last: start,
-            promise: start.saturating_add(SignedDuration::from_hours(876_000)).map_err(text)?,
+            promising: BTreeSet::new(),
             calls: 0,
             coverage: Coverage::default(),
         };
@@ -158,6 +159,7 @@ impl Driver for Stored {
         crash: Option<CrashPoint>,
     ) -> Fallible<Result<Answer, Refusal>> {
         self.last = wall;
+        self.heartbeat(wall)?;
         let id = self.id(account)?;
         if let Command::CreateApp { app } = command {
             return self.create(&id, *app, actor, wall);
@@ -229,14 +231,18 @@ impl Driver for Stored {
             window_start: window.start,
             seconds: u32::try_from(window.seconds).unwrap_or(1).max(1),
         });
+        let node = NodeId::from_text(&format!("ND_{}", batch.node));
+        if batch.mark == Timestamp::MAX {
+            self.promising.insert(node.clone());
+        }
         let batch = UsageBatch {
-            node: NodeId::from_text(&format!("ND_{}", batch.node)),
+            node,
             opened: opened.take(1).collect(),
             windows: windows.collect(),
             closed: Vec::new(),
-            // Where nothing waits for nodes they promise a century.
-            watermark: batch.mark.min(self.promise),
+            watermark: batch.mark.min(wall),
         };
+        self.heartbeat(wall)?;
         self.runtime.block_on(self.store.intake(batch.clone(), wall)).map_err(text)?;
         if crash == Some(CrashPoint::AfterCommit) {
             self.restart()?;
@@ -248,6 +254,7 @@ impl Driver for Stored {
 
     fn clock(&mut self, account: usize, by: SignedDuration, wall: Timestamp) -> Fallible<()> {
         self.last = wall;
+        self.heartbeat(wall)?;
         let (id, by) = (self.id(account)?, ClockTarget::By(by));
         let advanced = self.store.advance_clock(id, by, wall, Actor::system(), None);
         let advanced = self.runtime.block_on(advanced).map_err(text)?;
@@ -257,6 +264,7 @@ impl Driver for Stored {
 
     fn poll(&mut self, wall: Timestamp, crash: Option<CrashPoint>) -> Fallible<()> {
         self.last = wall;
+        self.heartbeat(wall)?;
         // A crash between timers: a few are committed, then the process dies.
         let first = if crash == Some(CrashPoint::BetweenTimers) { 2 } else { FIRED_MAX };
         let mut limit = first;
@@ -317,6 +325,21 @@ impl Driver for Stored {
 }
 
 impl Stored {
+    /// Nodes for which nothing waits say that all there is up to now has been sent.
+    fn heartbeat(&mut self, wall: Timestamp) -> Fallible<()> {
+        for node in &self.promising {
+            let nothing = UsageBatch {
+                node: node.clone(),
+                opened: Vec::new(),
+                windows: Vec::new(),
+                closed: Vec::new(),
+                watermark: wall,
+            };
+            self.runtime.block_on(self.store.intake(nothing, wall)).map_err(text)?;
+        }
+        Ok(())
+    }
+
     fn sandbox(&mut self, account: usize, wall: Timestamp) -> Fallible<bool> {
         self.last = wall;
         Ok(self.state(account)?.profile.as_ref().is_some_and(|profile| profile.sandbox))
