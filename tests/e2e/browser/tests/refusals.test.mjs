@@ -53,14 +53,14 @@ for (const [what, code, make] of cases) {
 
 test('a disabled application says so, and lets in again once enabled', async () => {
   const person = await newPerson(browser, 'Anna');
-  await server.api('PATCH', `/apps/${APP}`, { enabled: false });
+  await server.api('POST', `/apps/${APP}/disable`, {});
   try {
     await person.page.goto(`${server.http}/meet/r/disabled`);
     await person.get('name').fill('Anna');
     await person.get('join').click();
     await person.get('problem', '[data-code="app_disabled"]').waitFor();
   } finally {
-    await server.api('PATCH', `/apps/${APP}`, { enabled: true });
+    await server.api('POST', `/apps/${APP}/enable`, {});
   }
   await person.get('join').click();
   await person.isIn();
