@@ -3,30 +3,22 @@
 //! What it is not: a right to enter. Admission asks it only where newcomers are refused and those inside may
 //! stay (policy A21).
 
-use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use fermata_types::{RoomName, SdkAppId};
 
 use crate::limits::{DEPARTURE_AGE_MAX, DEPARTURES_MAX};
-
-/// Whose stay in which room.
-type Key = (SdkAppId, RoomName, String);
+use crate::recent::Recent;
 
 /// The departures of the last [`DEPARTURE_AGE_MAX`], at most [`DEPARTURES_MAX`].
 #[derive(Debug, Default)]
-pub(crate) struct Departures {
-    at: HashMap<Key, Instant>,
-    order: VecDeque<(Instant, Key)>,
-}
+pub(crate) struct Departures(Recent<Instant>);
 
 impl Departures {
     /// Notes that somebody left.
     pub(crate) fn insert(&mut self, app: SdkAppId, room: RoomName, identity: String, at: Instant) {
-        self.forget(at);
-        let key = (app, room, identity);
-        self.at.insert(key.clone(), at);
-        self.order.push_back((at, key));
+        let is_old = |left| at.saturating_duration_since(left) > DEPARTURE_AGE_MAX;
+        self.0.insert((app, room, identity), at, DEPARTURES_MAX, is_old);
     }
 
     /// Did the identity leave the room within the last `age`?
@@ -36,22 +28,8 @@ impl Departures {
         now: Instant,
         age: Duration,
     ) -> bool {
-        let left = self.at.get(&(app, room.clone(), identity.to_owned()));
-        left.is_some_and(|left| now.saturating_duration_since(*left) <= age)
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while let Some((at, _)) = self.order.front() {
-            let old = now.saturating_duration_since(*at) > DEPARTURE_AGE_MAX;
-            if !old && self.order.len() < DEPARTURES_MAX {
-                break;
-            }
-            let Some((at, key)) = self.order.pop_front() else { break };
-            // A later departure of the same identity has its own place in the order.
-            if self.at.get(&key) == Some(&at) {
-                self.at.remove(&key);
-            }
-        }
+        let left = self.0.get(app, room, identity);
+        left.is_some_and(|left| now.saturating_duration_since(left) <= age)
     }
 }
 
@@ -74,7 +52,7 @@ mod tests {
         for n in 0..DEPARTURES_MAX + 5 {
             departures.insert(app, room.clone(), n.to_string(), later);
         }
-        assert_eq!((departures.order.len(), departures.at.len()), (DEPARTURES_MAX, DEPARTURES_MAX));
+        assert_eq!(departures.0.lens(), (DEPARTURES_MAX, DEPARTURES_MAX));
         assert!(!departures.is_recent((app, &room, "0"), later, age));
     }
 }

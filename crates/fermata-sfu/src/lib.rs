@@ -36,6 +36,7 @@ mod publication;
 mod publish;
 mod quality;
 mod rate;
+mod recent;
 mod resume;
 mod revocation;
 mod room;

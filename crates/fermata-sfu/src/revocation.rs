@@ -1,21 +1,14 @@
 //! Who was removed, and when: a token made before that does not let them in again.
 
-use std::collections::{HashMap, VecDeque};
-
 use fermata_types::{RoomName, SdkAppId};
 use jiff::Timestamp;
 
 use crate::limits::{REVOCATION_AGE_MAX, REVOCATIONS_MAX};
-
-/// Whose entry into which room.
-type Key = (SdkAppId, RoomName, String);
+use crate::recent::Recent;
 
 /// The removals of the last [`REVOCATION_AGE_MAX`], at most [`REVOCATIONS_MAX`].
 #[derive(Debug, Default)]
-pub(crate) struct Revocations {
-    at: HashMap<Key, Timestamp>,
-    order: VecDeque<(Timestamp, Key)>,
-}
+pub(crate) struct Revocations(Recent<Timestamp>);
 
 impl Revocations {
     /// Notes a removal.
@@ -26,35 +19,19 @@ impl Revocations {
         identity: String,
         at: Timestamp,
     ) {
-        self.forget(at);
-        let key = (app, room, identity);
-        self.at.insert(key.clone(), at);
-        self.order.push_back((at, key));
+        let is_old = |old| at.duration_since(old).unsigned_abs() > REVOCATION_AGE_MAX;
+        self.0.insert((app, room, identity), at, REVOCATIONS_MAX, is_old);
     }
 
     /// When the identity was last removed from the room.
     pub(crate) fn get(&self, app: SdkAppId, room: &RoomName, identity: &str) -> Option<Timestamp> {
-        self.at.get(&(app, room.clone(), identity.to_owned())).copied()
+        self.0.get(app, room, identity)
     }
 
     /// How many are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    fn forget(&mut self, now: Timestamp) {
-        while let Some((at, _)) = self.order.front() {
-            let old = now.duration_since(*at).unsigned_abs() > REVOCATION_AGE_MAX;
-            if !old && self.order.len() < REVOCATIONS_MAX {
-                break;
-            }
-            let Some((at, key)) = self.order.pop_front() else { break };
-            // A later removal of the same identity has its own place in the order.
-            if self.at.get(&key) == Some(&at) {
-                self.at.remove(&key);
-            }
-        }
+        self.0.lens().0
     }
 }
 
