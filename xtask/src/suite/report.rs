@@ -10,6 +10,15 @@ use crate::counts::Counts;
 /// How many lines of a failed step's output are shown; the log has all of them.
 const LINES_SHOWN: usize = 250;
 
+/// How many lines that name a failure are shown from before those.
+const FAILURES_SHOWN: usize = 60;
+
+/// Does a line of a test runner's output name a failure?
+fn names_failure(line: &str) -> bool {
+    const WORDS: [&str; 5] = ["... FAILED", "panicked at", "FAILED ", "not ok ", "error: "];
+    WORDS.iter().any(|word| line.contains(word))
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -66,6 +75,15 @@ pub(super) fn failure(name: &str, problem: &str, output: &str, log: &Path) {
         let _ = write!(text, "(after {skipped} lines more) ");
     }
     text.push_str("----");
+    // The end alone need not say what failed: other tests go on after it.
+    let before = lines.iter().take(skipped).enumerate();
+    let named = before.filter(|(_, line)| names_failure(line)).take(FAILURES_SHOWN);
+    for (at, line) in named {
+        let _ = write!(text, "\nline {}: {line}", at + 1);
+        if let Some(next) = line.contains("panicked at").then(|| lines.get(at + 1)).flatten() {
+            let _ = write!(text, "\n    {next}");
+        }
+    }
     for line in lines.iter().skip(skipped) {
         text.push('\n');
         text.push_str(line);
