@@ -1,4 +1,5 @@
-//! `cargo xtask bench billing`: how fast money and standing are, on this machine.
+//! `cargo xtask bench billing`: how fast money and standing are, on this machine; `cargo xtask bench api`: how
+//! server APIs and media stand each other.
 //!
 //! What it is not: a check; a slow machine fails nothing. The programs measured are examples of the crates they
 //! measure and can be run by themselves.
@@ -12,6 +13,20 @@ use serde_json::{Map, Value, json};
 use crate::console::say;
 use crate::{launch, paths, setup};
 
+/// One bench: its name, what it runs, and what of it is shown.
+struct Bench {
+    name: &'static str,
+    programs: &'static [Program],
+    rows: &'static [Row],
+    /// It runs the program itself, as a child.
+    needs_binary: bool,
+}
+
+const BENCHES: [Bench; 2] = [
+    Bench { name: "billing", programs: &BILLING, rows: &BILLING_ROWS, needs_binary: false },
+    Bench { name: "api", programs: &API, rows: &API_ROWS, needs_binary: true },
+];
+
 /// A program that measures, and prints one object of JSON.
 struct Program {
     /// Its crate.
@@ -22,7 +37,7 @@ struct Program {
     what: &'static str,
 }
 
-const PROGRAMS: [Program; 3] = [
+const BILLING: [Program; 3] = [
     Program {
         package: "fermata-store",
         example: "intake_rate",
@@ -59,7 +74,7 @@ struct Row {
     aim: Aim,
 }
 
-const ROWS: [Row; 6] = [
+const BILLING_ROWS: [Row; 6] = [
     Row {
         name: "usage windows",
         pointer: "/intake_rate/windows_per_second",
@@ -88,15 +103,34 @@ const ROWS: [Row; 6] = [
     },
 ];
 
-/// Builds what measures, runs it, one after the other, and leaves the figures in `target/bench/billing.json`.
+const API: [Program; 1] = [Program {
+    package: "fermata-server",
+    example: "api_rate",
+    what: "200 calls a second of 20 accounts beside 50 live rooms",
+}];
+
+const API_ROWS: [Row; 1] =
+    [Row { name: "call, p99", pointer: "/api_rate/p99_ns", aim: Aim::Micros(50_000) }];
+
+/// Builds what measures, runs it, one after the other, and leaves the figures in `target/bench/NAME.json`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    match args {
-        [name] if name == "billing" => {}
-        [] => bail!("which one? There is `cargo xtask bench billing`"),
-        [name, ..] => bail!("there is no bench `{name}`; there is `cargo xtask bench billing`"),
-    }
+    let names: Vec<_> =
+        BENCHES.iter().map(|one| format!("`cargo xtask bench {}`", one.name)).collect();
+    let names = names.join(" and ");
+    let bench = match args {
+        [] => bail!("which one? There is {names}"),
+        [name] => BENCHES.iter().find(|one| one.name == name.as_str()),
+        [..] => None,
+    };
+    let Some(bench) = bench else {
+        bail!("there is no bench `{}`; there is {names}", args.join(" "));
+    };
     setup::compiler()?;
-    for Program { package, example, .. } in &PROGRAMS {
+    if bench.needs_binary {
+        let build = ["build", "--locked", "--release", "-p", "fermata-server"];
+        launch::run(&mut launch::cargo(&build))?;
+    }
+    for Program { package, example, .. } in bench.programs {
         let build = ["build", "--locked", "--release", "-p", package, "--example", example];
         launch::run(&mut launch::cargo(&build))?;
     }
@@ -104,15 +138,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let folder = paths::target().join("bench");
     std::fs::create_dir_all(&folder)?;
     let mut figures = Map::new();
-    for program in &PROGRAMS {
+    for program in bench.programs {
         say(&format!(":: {}", program.what));
         figures.insert(program.example.to_owned(), measure(program, &folder)?);
     }
     figures.insert("machine".to_owned(), machine());
     let figures = Value::Object(figures);
-    let path = folder.join("billing.json");
+    let path = folder.join(format!("{}.json", bench.name));
     std::fs::write(&path, format!("{figures:#}\n"))?;
-    for row in &ROWS {
+    for row in bench.rows {
         say(&row.line(&figures));
     }
     say(&format!("all figures: {}", path.display()));
@@ -172,16 +206,26 @@ mod tests {
 
     #[test]
     fn every_row_is_of_a_program_and_says_if_it_is_reached() {
-        for row in &ROWS {
-            let program = row.pointer.split('/').nth(1).unwrap();
-            assert!(PROGRAMS.iter().any(|one| one.example == program), "{}", row.pointer);
-            assert!(row.line(&json!({})).contains("not measured"));
+        for bench in &BENCHES {
+            for row in bench.rows {
+                let program = row.pointer.split('/').nth(1).unwrap();
+                assert!(bench.programs.iter().any(|one| one.example == program), "{}", row.pointer);
+                assert!(row.line(&json!({})).contains("not measured"));
+            }
         }
         let figures = json!({"intake_rate": {"windows_per_second": 30_000},
             "standing_rate": {"admit": {"p99_ns": 100_001}}});
-        assert!(ROWS[0].line(&figures).ends_with("  reached"), "{}", ROWS[0].line(&figures));
-        assert!(ROWS[2].line(&figures).contains("101 us"), "{}", ROWS[2].line(&figures));
-        assert!(ROWS[2].line(&figures).ends_with("not reached"));
+        assert!(
+            BILLING_ROWS[0].line(&figures).ends_with("  reached"),
+            "{}",
+            BILLING_ROWS[0].line(&figures)
+        );
+        assert!(
+            BILLING_ROWS[2].line(&figures).contains("101 us"),
+            "{}",
+            BILLING_ROWS[2].line(&figures)
+        );
+        assert!(BILLING_ROWS[2].line(&figures).ends_with("not reached"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("docs/guide/errors.md", &["docs", "errors"]),
     ("docs/guide/metrics.md", &["docs", "metrics"]),
     ("docs/guide/policy.md", &["docs", "policy"]),
+    ("docs/guide/server-apis.md", &["docs", "server-apis"]),
 ];
 
 /// Rewrites every generated file that changed.

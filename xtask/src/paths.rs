@@ -40,6 +40,11 @@ pub(crate) fn e2e_python() -> PathBuf {
     root().join("tests/e2e/python")
 }
 
+/// End-to-end tests in Node.
+pub(crate) fn e2e_node() -> PathBuf {
+    root().join("tests/e2e/node")
+}
+
 /// End-to-end tests in Chromium.
 pub(crate) fn e2e_browser() -> PathBuf {
     root().join("tests/e2e/browser")
@@ -48,6 +53,11 @@ pub(crate) fn e2e_browser() -> PathBuf {
 /// The Python environment of the end-to-end tests.
 pub(crate) fn venv() -> PathBuf {
     target().join("venv")
+}
+
+/// The Python environment of what cannot live beside it.
+pub(crate) fn venv_apart() -> PathBuf {
+    target().join("venv-apart")
 }
 
 /// The binary that tests run (dev profile).

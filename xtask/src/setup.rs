@@ -66,8 +66,17 @@ pub(crate) fn node_modules(folder: &Path) -> Result<()> {
 
 /// The Python environment of the end-to-end tests. Returns its interpreter.
 pub(crate) fn venv() -> Result<PathBuf> {
-    let wanted = std::fs::read_to_string(paths::e2e_python().join("requirements.txt"))?;
-    let folder = paths::venv();
+    python_environment(&paths::venv(), &paths::e2e_python().join("requirements.txt"))
+}
+
+/// The Python environment of what cannot live beside those. Returns its interpreter.
+pub(crate) fn venv_apart() -> Result<PathBuf> {
+    python_environment(&paths::venv_apart(), &paths::e2e_python().join("requirements-apart.txt"))
+}
+
+/// An environment in `folder` with exactly the packages of `requirements`. Returns its interpreter.
+fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+    let wanted = std::fs::read_to_string(requirements)?;
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
     let ready = std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted);
@@ -80,11 +89,11 @@ pub(crate) fn venv() -> Result<PathBuf> {
     if launch::output(launch::command(&system).args(["-c", "import ensurepip, venv"])).is_err() {
         apt("Python's venv", &["python3-venv"])?;
     }
-    launch::run(launch::command(&system).args(["-m", "venv", "--clear"]).arg(&folder))?;
+    launch::run(launch::command(&system).args(["-m", "venv", "--clear"]).arg(folder))?;
     launch::run(
         launch::command(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(paths::e2e_python().join("requirements.txt")),
+            .arg(requirements),
     )?;
     std::fs::write(stamp, wanted)?;
     Ok(python)

@@ -20,3 +20,32 @@ pub const LEEWAY_S: i64 = 60;
 
 /// Longest text of an operator token, bytes; ours have 47, configured ones of `--dev` fewer.
 pub const API_TOKEN_LEN_MAX: usize = 256;
+
+/// Clocks of those who sign requests may differ from ours by this much, seconds (the vendor's rule).
+pub const SKEW_S: i64 = 300;
+
+/// Longest `Authorization` header of a signed request, bytes. Real ones have about 250.
+pub const AUTHORIZATION_LEN_MAX: usize = 4 * 1024;
+
+/// Most headers that a signature may cover. SDKs sign two or three.
+pub const SIGNED_HEADERS_MAX: usize = 32;
+
+/// Longest name of a secret pair, characters. Real ones have 36.
+pub const SECRET_ID_LEN_MAX: usize = 64;
+
+/// Most parameters of a request in form encoding; more is refused. The largest real action has about 200.
+pub const FORM_PAIRS_MAX: usize = 1_024;
+
+/// Most nonces remembered for one secret pair: 60 requests a second over the longest life of a nonce (600 s).
+/// When full, further requests of the pair are refused until one of them expires.
+pub const NONCES_PER_SECRET_MAX: usize = 36_000;
+
+/// Most nonces remembered in all, some 20 MB. No secret pair may hold more than is free of it, so that few pairs
+/// cannot fill it for all others. When full, requests are refused until one expires.
+pub const NONCES_MAX: usize = 250_000;
+
+/// Most agents that a token may ask for (`roomConfig.agents`). More: the token is refused.
+pub const ROOM_AGENTS_MAX: usize = 16;
+
+/// Life of the token that signs a webhook, seconds. It is made anew for each attempt.
+pub const WEBHOOK_TOKEN_LIFETIME_S: i64 = 300;

@@ -12,6 +12,8 @@ use fermata_types::{Reason, Refusal, Role};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
+#[cfg(doc)]
+use crate::limits::ROOM_AGENTS_MAX;
 use crate::limits::{LEEWAY_S, TOKEN_LEN_MAX};
 use crate::livekit_wire as wire;
 
@@ -86,6 +88,8 @@ pub struct VideoGrant {
     pub agent: bool,
     /// May receive metrics.
     pub can_subscribe_metrics: bool,
+    /// The room that participants of [`VideoGrant::room`] may be forwarded or moved to; empty: none.
+    pub destination_room: String,
 }
 
 impl VideoGrant {
@@ -133,6 +137,21 @@ pub struct RoomConfig {
     pub max_participants: Option<u32>,
     /// Room metadata.
     pub metadata: String,
+    /// Agents to be dispatched to the room once it is made, [`ROOM_AGENTS_MAX`] at most.
+    pub agents: Vec<AgentWish>,
+}
+
+/// An agent that a token asks for (`roomConfig.agents`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgentWish {
+    /// Name that workers registered; empty: those without a name.
+    pub agent_name: String,
+    /// Metadata of its jobs.
+    pub metadata: String,
+    /// Deployment that workers registered; mostly empty.
+    pub deployment: String,
+    /// Attributes of its jobs.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Reads the API key (`iss`) of a token without checking anything, to find the secret to check it with.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::limits::ROOM_AGENTS_MAX;
 
 const SECRET: &str = "a secret of more than 32 bytes, for tests";
 const NOW: i64 = 1_700_000_000;
@@ -91,9 +92,16 @@ fn room_settings_in_both_spellings() {
         departure_timeout_s: Some(6),
         max_participants: Some(7),
         metadata: "m".to_owned(),
+        agents: vec![AgentWish {
+            agent_name: "echo".to_owned(),
+            metadata: "d".to_owned(),
+            ..AgentWish::default()
+        }],
     };
-    let camel = json!({ "name": "n", "emptyTimeout": 5, "departureTimeout": "6", "maxParticipants": 7, "metadata": "m", "egress": {} });
-    let snake = json!({ "name": "n", "empty_timeout": 5, "departure_timeout": 6, "max_participants": 7.0, "metadata": "m" });
+    let camel = json!({ "name": "n", "emptyTimeout": 5, "departureTimeout": "6", "maxParticipants": 7, "metadata": "m", "egress": {},
+        "agents": [{ "agentName": "echo", "metadata": "d", "restartPolicy": "JRP_NEVER" }] });
+    let snake = json!({ "name": "n", "empty_timeout": 5, "departure_timeout": 6, "max_participants": 7.0, "metadata": "m",
+        "agents": [{ "agent_name": "echo", "metadata": "d", "deployment": null }] });
     for settings in [camel, snake] {
         for name in ["roomConfig", "room_config"] {
             assert_eq!(
@@ -104,6 +112,11 @@ fn room_settings_in_both_spellings() {
     }
     let refusal = read(&with("roomConfig", json!({ "emptyTimeout": -1 }))).unwrap_err();
     assert!(refusal.detail().contains("roomConfig.emptyTimeout is -1"), "{refusal}");
+    let most = json!({ "agents": vec![json!({}); ROOM_AGENTS_MAX] });
+    assert!(read(&with("roomConfig", most)).is_ok());
+    let more = json!({ "agents": vec![json!({}); ROOM_AGENTS_MAX + 1] });
+    let refusal = read(&with("roomConfig", more)).unwrap_err();
+    assert!(refusal.detail().contains("roomConfig.agents has 17 entries"), "{refusal}");
 }
 
 #[test]
@@ -199,6 +212,7 @@ prop_compose! {
         room in ".{0,20}",
         options in (flag(), flag(), flag()),
         sources in prop::collection::vec(0usize..5, 0..5),
+        destination_room in ".{0,9}",
     ) -> VideoGrant {
         const ALL: [Source; 5] =
             [Source::Unknown, Source::Camera, Source::Microphone, Source::ScreenShare, Source::ScreenShareAudio];
@@ -218,6 +232,7 @@ prop_compose! {
             recorder: flags[7],
             agent: flags[8],
             can_subscribe_metrics: flags[9],
+            destination_room,
         }
     }
 }
@@ -243,6 +258,11 @@ prop_compose! {
             expires_at,
             video,
             room_config: config.map(|(name, number, metadata)| RoomConfig {
+                agents: name.chars().map(|letter| AgentWish {
+                    agent_name: letter.to_string(),
+                    attributes: [(metadata.clone(), name.clone())].into(),
+                    ..AgentWish::default()
+                }).collect(),
                 name, metadata, empty_timeout_s: number, departure_timeout_s: None, max_participants: number,
             }),
             role: role.map(|anchor| if anchor { Role::Anchor } else { Role::Audience }),

@@ -9,7 +9,8 @@ use fermata_types::{Refusal, Role};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::livekit::{Claims, RoomConfig, Source, VideoGrant, invalid};
+use crate::limits::ROOM_AGENTS_MAX;
+use crate::livekit::{AgentWish, Claims, RoomConfig, Source, VideoGrant, invalid};
 
 /// All claims we read.
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +58,7 @@ struct Video {
     recorder: Option<bool>,
     agent: Option<bool>,
     can_subscribe_metrics: Option<bool>,
+    destination_room: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +72,28 @@ struct Room {
     #[serde(alias = "max_participants")]
     max_participants: Option<Number>,
     metadata: Option<String>,
+    agents: Option<Vec<Agent>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Agent {
+    #[serde(alias = "agent_name")]
+    agent_name: Option<String>,
+    metadata: Option<String>,
+    deployment: Option<String>,
+    attributes: Option<BTreeMap<String, String>>,
+}
+
+impl Agent {
+    fn into_wish(self) -> AgentWish {
+        AgentWish {
+            agent_name: self.agent_name.unwrap_or_default(),
+            metadata: self.metadata.unwrap_or_default(),
+            deployment: self.deployment.unwrap_or_default(),
+            attributes: self.attributes.unwrap_or_default(),
+        }
+    }
 }
 
 /// A whole number, written as integer, as float or as string.
@@ -140,6 +164,7 @@ impl Video {
             recorder: self.recorder.unwrap_or(false),
             agent: self.agent.unwrap_or(false),
             can_subscribe_metrics: self.can_subscribe_metrics.unwrap_or(false),
+            destination_room: self.destination_room.unwrap_or_default(),
         }
     }
 }
@@ -152,12 +177,20 @@ impl Room {
                 invalid(format!("roomConfig.{field} is {n}, 0 to 4294967295 is allowed"))
             }),
         };
+        let agents = self.agents.unwrap_or_default();
+        if agents.len() > ROOM_AGENTS_MAX {
+            return Err(invalid(format!(
+                "roomConfig.agents has {} entries, at most {ROOM_AGENTS_MAX} are allowed",
+                agents.len()
+            )));
+        }
         Ok(RoomConfig {
             name: self.name.unwrap_or_default(),
             empty_timeout_s: u32_of(self.empty_timeout, "emptyTimeout")?,
             departure_timeout_s: u32_of(self.departure_timeout, "departureTimeout")?,
             max_participants: u32_of(self.max_participants, "maxParticipants")?,
             metadata: self.metadata.unwrap_or_default(),
+            agents: agents.into_iter().map(Agent::into_wish).collect(),
         })
     }
 }
@@ -232,6 +265,7 @@ fn put(map: &mut Map<String, Value>, name: &str, text: &str) {
 fn grant_to_json(grant: &VideoGrant) -> Value {
     let mut map = Map::new();
     put(&mut map, "room", &grant.room);
+    put(&mut map, "destinationRoom", &grant.destination_room);
     let flags = [
         ("roomJoin", grant.room_join),
         ("roomCreate", grant.room_create),
@@ -279,6 +313,21 @@ fn config_to_json(config: &RoomConfig) -> Value {
         if let Some(number) = number {
             map.insert(name.to_owned(), json!(number));
         }
+    }
+    if !config.agents.is_empty() {
+        let agents: Vec<_> = config.agents.iter().map(agent_to_json).collect();
+        map.insert("agents".to_owned(), json!(agents));
+    }
+    Value::Object(map)
+}
+
+fn agent_to_json(agent: &AgentWish) -> Value {
+    let mut map = Map::new();
+    put(&mut map, "agentName", &agent.agent_name);
+    put(&mut map, "metadata", &agent.metadata);
+    put(&mut map, "deployment", &agent.deployment);
+    if !agent.attributes.is_empty() {
+        map.insert("attributes".to_owned(), json!(agent.attributes));
     }
     Value::Object(map)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clause::ClauseId;
 use crate::id::NoticeId;
 use crate::money::Money;
+pub use crate::notices::check_url;
 
 /// Name of the contact who is told of standing without a subscription (T5).
 pub const OWNER: &str = "owner";

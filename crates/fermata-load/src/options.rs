@@ -52,11 +52,13 @@ pub struct Options {
     pub key: String,
     /// See `key`.
     pub secret: String,
-    /// Room.
+    /// Room; with several of them, the stem of their names.
     pub room: String,
+    /// Rooms alike at the same time, 1 to [`CLIENTS_MAX`] clients in all of them together.
+    pub rooms: u32,
     /// Who publishes what.
     pub shape: Shape,
-    /// Clients, 1 to [`CLIENTS_MAX`].
+    /// Clients in each room, 1 to [`CLIENTS_MAX`].
     pub clients: u32,
     /// How long to measure once all are in, 1 to [`SECONDS_MAX`].
     pub seconds: u64,
@@ -91,6 +93,11 @@ impl Options {
             |option, value: String, allowed: String| Err(OptionError { option, value, allowed });
         if !(1..=CLIENTS_MAX).contains(&self.clients) {
             return error("clients", self.clients.to_string(), format!("1 to {CLIENTS_MAX}"));
+        }
+        let rooms_max = CLIENTS_MAX / self.clients;
+        if !(1..=rooms_max).contains(&self.rooms) {
+            let allowed = format!("1 to {rooms_max}, for {CLIENTS_MAX} clients in all");
+            return error("rooms", self.rooms.to_string(), allowed);
         }
         if !(1..=SECONDS_MAX).contains(&self.seconds) {
             return error("seconds", self.seconds.to_string(), format!("1 to {SECONDS_MAX}"));
@@ -131,6 +138,7 @@ mod tests {
             key: String::new(),
             secret: String::new(),
             room: String::new(),
+            rooms: 1,
             shape: Shape::Meeting,
             clients: 2,
             seconds: 5,
@@ -160,6 +168,8 @@ mod tests {
     fn bounded() {
         let too_many = Options { clients: CLIENTS_MAX + 1, ..options("ws://127.0.0.1") };
         assert_eq!(too_many.check().map_err(|e| e.option), Err("clients"));
+        let too_full = Options { rooms: CLIENTS_MAX / 2 + 1, ..options("ws://127.0.0.1") };
+        assert_eq!(too_full.check().map_err(|e| e.option), Err("rooms"));
         let too_long = Options { seconds: SECONDS_MAX + 1, ..options("ws://127.0.0.1") };
         assert_eq!(too_long.check().map_err(|e| e.option), Err("seconds"));
     }

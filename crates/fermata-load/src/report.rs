@@ -11,7 +11,9 @@ use crate::figures::Percentiles;
 pub struct Report {
     /// Who published what.
     pub shape: &'static str,
-    /// Clients that were in the room.
+    /// Rooms alike.
+    pub rooms: u32,
+    /// Clients that were in each room.
     pub clients: u32,
     /// How many of them published.
     pub publishers: u32,
@@ -70,7 +72,9 @@ impl Report {
             let _ = writeln!(text, "{name:<28} {value}");
         };
         let layers = if self.simulcast { ", simulcast" } else { "" };
-        row("shape", format!("{} x {} ({}{layers})", self.shape, self.clients, self.dialect));
+        let rooms = if self.rooms == 1 { String::new() } else { format!("{} rooms, ", self.rooms) };
+        let shape = format!("{rooms}{} x {} ({}{layers})", self.shape, self.clients, self.dialect);
+        row("shape", shape);
         row("measured", format!("{:.1} s", self.seconds));
         row("tracks", format!("{} of {} arrived", self.tracks_received, self.tracks_expected));
         for (name, p) in

@@ -69,7 +69,7 @@ pub async fn run(options: &Options, progress: impl Fn(&dyn Display)) -> Result<R
     options.check()?;
     let before = options.server_pid.and_then(process::read);
     let clients = enter(options, &progress).await?;
-    let expected = tracks_expected(options.shape, options.clients);
+    let expected = tracks_expected(options.shape, options.clients) * options.rooms as usize;
     settle(&clients, expected, &progress).await?;
 
     progress(&format_args!("measuring for {} s", options.seconds));
@@ -83,6 +83,7 @@ pub async fn run(options: &Options, progress: impl Fn(&dyn Display)) -> Result<R
 
     let mut report = Report {
         shape: options.shape.name(),
+        rooms: options.rooms,
         clients: options.clients,
         publishers: options.shape.publishers(options.clients),
         dialect: if options.single_connection { "single" } else { "dual" },
@@ -133,8 +134,9 @@ async fn enter(
     let mut clients = Vec::new();
     let mut entering = tokio::task::JoinSet::new();
     let mut next = 0;
-    while next < options.clients || !entering.is_empty() {
-        while next < options.clients && entering.len() < JOINS_AT_ONCE {
+    let all = options.clients * options.rooms;
+    while next < all || !entering.is_empty() {
+        while next < all && entering.len() < JOINS_AT_ONCE {
             let options = options.clone();
             entering.spawn(async move { enter_one(&options, next).await });
             next += 1;
@@ -144,7 +146,7 @@ async fn enter(
             clients.push(client?);
         }
         if clients.len() % 10 == 0 {
-            progress(&format_args!("{} of {} clients are in", clients.len(), options.clients));
+            progress(&format_args!("{} of {} clients are in", clients.len(), all));
         }
     }
     Ok(clients)
@@ -153,13 +155,17 @@ async fn enter(
 async fn enter_one(options: &Options, index: u32) -> Result<Client, LoadError> {
     let failed = |source| LoadError::Client { client: index, source };
     let identity = format!("load-{index}");
-    let token = token(&options.key, &options.secret, &identity, &options.room, TOKEN_TTL)?;
+    let room = match options.rooms {
+        1 => options.room.clone(),
+        _ => format!("{}-{}", options.room, index / options.clients),
+    };
+    let token = token(&options.key, &options.secret, &identity, &room, TOKEN_TTL)?;
     let mut how = SessionOptions::new(&options.url, &token);
     how.dialect = if options.single_connection { Dialect::Single } else { Dialect::Dual };
     let started = Now::read().instant;
     let session = Session::connect(how).await.map_err(failed)?;
     let join = Now::read().instant - started;
-    if index < options.shape.publishers(options.clients) {
+    if index % options.clients < options.shape.publishers(options.clients) {
         session.publish_audio(AudioOptions::default()).await.map_err(failed)?;
         if options.shape != Shape::Audio {
             let video = VideoOptions { simulcast: options.simulcast, ..VideoOptions::default() };

@@ -22,13 +22,15 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Timings and sizes of the usage log.
     pub usage: UsageConfig,
+    /// Who wants to know what happens in rooms; see [`crate::event_channel`].
+    pub events: Option<tokio::sync::mpsc::Sender<crate::NodeEvent>>,
 }
 
 impl NodeConfig {
     /// Defaults for a node that listens on `listen`.
     pub fn new(node: NodeId, data_dir: PathBuf, listen: Vec<Listen>) -> Self {
         let (region, limits, usage) = (String::new(), Limits::default(), UsageConfig::default());
-        Self { node, region, data_dir, listen, limits, usage }
+        Self { node, region, data_dir, listen, limits, usage, events: None }
     }
 }
 

@@ -51,6 +51,8 @@ counters! {
     joins_refused_unwritable,
     /// API requests refused because too many were outstanding.
     requests_refused,
+    /// Events of rooms that nobody took in time.
+    events_dropped,
     /// Facts that went the slow way because the log writer's queue was full.
     usage_queue_full,
     /// Records appended to the usage log.

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fermata_sfu::io::{Admitted, Command, ConnectionId, Join, Reply, TokenOrder, Verdict};
-use fermata_types::{Reason, Refusal, SdkAppId};
+use fermata_sfu::io::{
+    Admitted, Command, ConnectionId, Join, Reply, RoomEvent, TokenOrder, Verdict,
+};
+use fermata_types::{Reason, Refusal, SdkAppId, StaySample};
 use livekit_protocol as lk;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Counters, NodeStats, count};
-use crate::limits::SIGNAL_QUEUE_LEN;
+use crate::limits::{EVENT_QUEUE_LEN, SIGNAL_QUEUE_LEN};
 use crate::node::Running;
 use crate::shard::Order;
 
@@ -28,6 +30,21 @@ pub enum SignalOut {
 /// Where a client's messages go. When it is full, the node closes the connection by dropping its end:
 /// the receiver then ends after what is queued, without a [`SignalOut::Close`].
 pub type SignalSink = mpsc::Sender<SignalOut>;
+
+/// What a node tells about its rooms, in the order in which it happened.
+#[derive(Debug)]
+pub enum NodeEvent {
+    /// Something happened in a room.
+    Room(Box<RoomEvent>),
+    /// How the stays of a room fared.
+    Samples(Vec<StaySample>),
+}
+
+/// A queue for [`NodeEvent`]s, of the size that [`crate::limits`] names. When it is full, events are dropped and
+/// counted: media never waits for those who watch.
+pub fn event_channel() -> (mpsc::Sender<NodeEvent>, mpsc::Receiver<NodeEvent>) {
+    mpsc::channel(EVENT_QUEUE_LEN)
+}
 
 /// A queue for one signalling connection, of the size that [`crate::limits`] names.
 pub fn signal_channel() -> (SignalSink, mpsc::Receiver<SignalOut>) {

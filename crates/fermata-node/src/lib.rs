@@ -23,6 +23,8 @@ pub mod usage;
 
 pub use config::{Listen, NodeConfig, UsageConfig};
 pub use counters::NodeStats;
-pub use handle::{NodeHandle, NodeStopped, SignalOut, SignalSink, signal_channel};
+pub use handle::{
+    NodeEvent, NodeHandle, NodeStopped, SignalOut, SignalSink, event_channel, signal_channel,
+};
 pub use node::{Node, StartError};
 pub use seam::UsageIntake;

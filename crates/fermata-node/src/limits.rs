@@ -76,3 +76,6 @@ pub const USAGE_DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Time between reports while nobody is in any room.
 pub const USAGE_IDLE_REPORT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Events of rooms that may wait for the rest of the program; more are dropped and counted.
+pub const EVENT_QUEUE_LEN: usize = 16_384;

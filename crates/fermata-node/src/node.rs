@@ -98,12 +98,14 @@ impl Node {
         let mut settings = SfuConfig::new(config.node, candidates.clone());
         settings.region = config.region;
         settings.limits = config.limits;
+        settings.events = config.events.is_some();
+        let events = config.events;
         let (orders, orders_in) = mpsc::channel(ORDER_QUEUE_LEN);
         let shard_counters = Arc::clone(&counters);
         let seed: [u8; 32] = rand::random();
         let shard = std::thread::Builder::new().name("fermata-media".to_owned()).spawn(move || {
             let sfu = Sfu::new(settings, seed, Now::read());
-            Shard::new(sfu, poll, sockets, orders_in, out, shard_counters).run();
+            Shard::new(sfu, poll, sockets, orders_in, (out, events), shard_counters).run();
         });
         let shard = match shard {
             Ok(shard) => shard,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Counters, count};
-use crate::handle::{SignalOut, SignalSink};
+use crate::handle::{NodeEvent, SignalOut, SignalSink};
 use crate::limits::{
     DATAGRAM_LEN_MAX, DATAGRAMS_PER_WAKE, ORDERS_PER_WAKE, REQUESTS_MAX, SLEEP_MAX,
 };
@@ -56,6 +56,7 @@ pub(crate) struct Shard {
     sockets: Sockets,
     orders: mpsc::Receiver<Order>,
     usage: UsageOut,
+    events: Option<mpsc::Sender<NodeEvent>>,
     counters: Arc<Counters>,
     sinks: HashMap<ConnectionId, SignalSink>,
     asked: HashMap<ConnectionId, Asked>,
@@ -72,7 +73,7 @@ impl Shard {
         poll: Poll,
         sockets: Sockets,
         orders: mpsc::Receiver<Order>,
-        usage: UsageOut,
+        (usage, events): (UsageOut, Option<mpsc::Sender<NodeEvent>>),
         counters: Arc<Counters>,
     ) -> Self {
         Self {
@@ -81,6 +82,7 @@ impl Shard {
             sockets,
             orders,
             usage,
+            events,
             counters,
             sinks: HashMap::new(),
             asked: HashMap::new(),
@@ -235,11 +237,21 @@ impl Shard {
                         let _ = answer.send(reply);
                     }
                 }
+                Output::Event(event) => self.tell(NodeEvent::Room(event)),
+                Output::Samples(samples) => self.tell(NodeEvent::Samples(samples)),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return;
                 }
             }
+        }
+    }
+
+    /// To those who watch; media does not wait for them.
+    fn tell(&self, event: NodeEvent) {
+        let Some(events) = &self.events else { return };
+        if events.try_send(event).is_err() {
+            count(&self.counters.events_dropped);
         }
     }
 

@@ -30,7 +30,7 @@ use fermata_billing::command::{Actor, ActorRole, Command, OpenAccount};
 use fermata_billing::effect::OperationClass;
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
-use fermata_node::{Listen, Node, NodeConfig, signal_channel};
+use fermata_node::{Listen, Node, NodeConfig, event_channel, signal_channel};
 use fermata_server::config::{Layers, Settings};
 use fermata_server::directory::Directory;
 use fermata_server::server::{Server, Shared, Tasks};
@@ -196,16 +196,18 @@ impl Whole {
         // Many at a time, so that they share commits.
         let opening = stream::iter(0..ACCOUNTS).map(|number| open(&*store, number));
         opening.buffer_unordered(64).try_collect::<()>().await?;
-        let directory = Directory::load(&*store, dev::operator_tokens()).await?;
+        let directory = Directory::load(&*store, dev::built_in()).await?;
         let listen = vec![Listen::on(SocketAddr::from(([127, 0, 0, 1], 0)))];
         let data_dir = PathBuf::from(folder);
         let mut config = NodeConfig::new(NodeId::from_text("ND_rate"), data_dir.clone(), listen);
         config.limits = settings.limits();
+        let (events_in, events) = event_channel();
+        config.events = Some(events_in);
         let node = Node::start(config, Arc::new(Arc::clone(&store))).await?;
         let channels = Tasks::channels(&settings)?;
         let stats = Box::new(StoreStats::default);
-        let shared = Arc::new(Server::new(settings, data_dir, store, stats, node, directory));
-        let tasks = Tasks::start(&shared, channels).await?;
+        let shared = Arc::new(Server::new(settings, data_dir, store, stats, node, directory)?);
+        let tasks = Tasks::start(&shared, channels, events).await?;
         let router = http::router(&shared);
         Ok(Self { shared, router, tasks })
     }

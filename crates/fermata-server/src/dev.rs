@@ -6,11 +6,13 @@ use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    Account, ApiKey, ApiToken, App, AppWithKeys, RECLAIM_SWEEP, Store, StoreError, TokenRole,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, RECLAIM_SWEEP, SecretPolicy, Store,
+    StoreError, TokenRole,
 };
 use fermata_types::{AccountId, Now, Scene, SdkAppId, TokenId};
 use jiff::Timestamp;
 
+use crate::directory::BuiltIn;
 use crate::v1::apps::DISCONNECT_TIMEOUT_S;
 
 /// The account.
@@ -30,6 +32,27 @@ pub const USERSIG_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0
 
 /// Operator tokens. Not stored: they exist while the server runs in development mode.
 pub const OPERATOR_TOKENS: [&str; 2] = ["dev-operator", "dev-operator-2"];
+
+/// Public name of the account's secret pair of the server APIs. Not stored either.
+pub const SECRET_ID: &str = "AKIDdev";
+
+/// The key of it.
+pub const SECRET_KEY: &str = "dev-secret-key";
+
+/// What is not stored: operator tokens and the secret pair.
+pub fn built_in() -> BuiltIn {
+    let secret = ApiSecret {
+        secret_id: SECRET_ID.to_owned(),
+        account: AccountId::from_text(ACCOUNT),
+        name: "Development".to_owned(),
+        policy: SecretPolicy::Full,
+        apps: Vec::new(),
+        secret_key: SECRET_KEY.to_owned(),
+        created_at: Timestamp::UNIX_EPOCH,
+        revoked_at: None,
+    };
+    BuiltIn { tokens: operator_tokens(), secrets: vec![secret] }
+}
 
 /// The operator tokens as records.
 pub fn operator_tokens() -> Vec<ApiToken> {

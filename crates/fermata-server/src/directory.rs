@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use fermata_auth::api_token;
-use fermata_store::{ApiToken, AppWithKeys, Store, StoreError, TokenRole};
+use fermata_store::{ApiSecret, ApiToken, AppCallbacks, AppWithKeys, Store, StoreError, TokenRole};
 use fermata_types::{AccountId, SdkAppId, TokenId};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -34,31 +34,47 @@ impl Apps {
     }
 }
 
-/// Applications and API tokens, read on every request, written rarely.
+/// Credentials that are not stored (those of development mode).
+#[derive(Debug, Default)]
+pub struct BuiltIn {
+    /// Operator tokens.
+    pub tokens: Vec<ApiToken>,
+    /// Secret pairs of the server APIs.
+    pub secrets: Vec<ApiSecret>,
+}
+
+/// Applications, credentials of APIs and where events go; read on every request, written rarely.
 #[derive(Debug)]
 pub struct Directory {
     apps: ArcSwap<Apps>,
     tokens: ArcSwap<Vec<ApiToken>>,
+    secrets: ArcSwap<HashMap<String, Arc<ApiSecret>>>,
+    callbacks: ArcSwap<HashMap<SdkAppId, Arc<AppCallbacks>>>,
     changing: Mutex<()>,
 }
 
 impl Directory {
-    /// Reads everything from the store. `built_in` are operator tokens that are not stored
-    /// (those of development mode).
+    /// Reads everything from the store, and takes in what is built in.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    pub async fn load(store: &dyn Store, built_in: Vec<ApiToken>) -> Result<Self, StoreError> {
+    pub async fn load(store: &dyn Store, built_in: BuiltIn) -> Result<Self, StoreError> {
         let mut apps = Apps::default();
         for app in store.load_apps().await? {
             apps.put(app);
         }
-        let mut tokens = built_in;
+        let mut tokens = built_in.tokens;
         tokens
             .extend(store.list_api_tokens().await?.into_iter().filter(|t| t.revoked_at.is_none()));
+        let secrets = store.load_secrets().await?.into_iter().chain(built_in.secrets);
+        let secrets = secrets.map(|secret| (secret.secret_id.clone(), Arc::new(secret))).collect();
+        let callbacks = store.load_callbacks().await?.into_iter();
+        let callbacks = callbacks.map(|(app, all)| (app, Arc::new(all))).collect();
         Ok(Self {
             apps: ArcSwap::from_pointee(apps),
             tokens: ArcSwap::from_pointee(tokens),
+            secrets: ArcSwap::from_pointee(secrets),
+            callbacks: ArcSwap::from_pointee(callbacks),
             changing: Mutex::new(()),
         })
     }
@@ -94,8 +110,9 @@ impl Directory {
         });
     }
 
-    /// Takes an application out, with its keys.
+    /// Takes an application out, with its keys and callbacks.
     pub fn drop_app(&self, id: SdkAppId) {
+        self.put_callbacks(id, AppCallbacks::default());
         self.apps.rcu(|apps| {
             let mut apps = Apps::clone(apps);
             apps.by_key.retain(|_, owner| *owner != id);
@@ -129,6 +146,62 @@ impl Directory {
             let mut tokens = Vec::clone(tokens);
             tokens.retain(|token| token.role.of() != Some(account.as_str()) || keep(&token.id));
             tokens
+        });
+    }
+
+    /// The secret pair of the server APIs with this id, if it is in force.
+    pub fn secret(&self, secret_id: &str) -> Option<Arc<ApiSecret>> {
+        self.secrets.load().get(secret_id).cloned()
+    }
+
+    /// Puts a secret pair in.
+    pub fn put_secret(&self, secret: &ApiSecret) {
+        let secret = Arc::new(secret.clone());
+        self.secrets.rcu(|secrets| {
+            let mut secrets = HashMap::clone(secrets);
+            secrets.insert(secret.secret_id.clone(), secret.clone());
+            secrets
+        });
+    }
+
+    /// Takes a revoked secret pair out.
+    pub fn drop_secret(&self, secret_id: &str) {
+        self.secrets.rcu(|secrets| {
+            let mut secrets = HashMap::clone(secrets);
+            secrets.remove(secret_id);
+            secrets
+        });
+    }
+
+    /// Takes the secret pairs of an account out that are not to be kept.
+    pub fn keep_secrets(&self, account: &AccountId, keep: impl Fn(&str) -> bool) {
+        self.secrets.rcu(|secrets| {
+            let mut secrets = HashMap::clone(secrets);
+            secrets.retain(|id, secret| secret.account != *account || keep(id));
+            secrets
+        });
+    }
+
+    /// Where events of an application go; none if nowhere.
+    pub fn callbacks(&self, id: SdkAppId) -> Option<Arc<AppCallbacks>> {
+        self.callbacks.load().get(&id).cloned()
+    }
+
+    /// Puts in where events of an application go, in place of what was known; nowhere takes it out.
+    pub fn put_callbacks(&self, id: SdkAppId, callbacks: AppCallbacks) {
+        let nowhere = callbacks == AppCallbacks::default();
+        let callbacks = Arc::new(callbacks);
+        if nowhere && !self.callbacks.load().contains_key(&id) {
+            return;
+        }
+        self.callbacks.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            if nowhere {
+                known.remove(&id);
+            } else {
+                known.insert(id, callbacks.clone());
+            }
+            known
         });
     }
 

@@ -7,6 +7,8 @@
 //! - [`directory`]: what tokens are checked against, in memory.
 //! - [`standing`]: holds reach the doors, and what is due happens.
 //! - [`outbox`]: notices on their way to people.
+//! - [`server_api`]: the vendor's server API. [`twirp`]: `LiveKit`'s. [`agent`]: `LiveKit` Agents workers.
+//! - [`events`]: what happens in rooms goes to [`callback`] (to applications), [`monitoring`] and [`agent`].
 //!
 //! What it is not: it decides nothing about who may enter a room (that is `fermata-sfu`), and keeps no fact
 //! that is not in the store.
@@ -14,17 +16,23 @@
 //! **Invariant:** admission never touches the database. **Invariant:** the environment and the command line
 //! are read in [`config`] alone.
 
+pub mod agent;
+pub mod callback;
 pub mod command;
 pub mod config;
 pub mod dev;
 pub mod directory;
+pub mod events;
 pub mod http;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod monitoring;
 pub mod outbox;
 pub mod secret;
 pub mod server;
+pub mod server_api;
 pub mod standing;
 pub mod tls;
+pub mod twirp;
 pub mod v1;

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// Largest body of a request, bytes. Larger: status 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -171,3 +173,125 @@ pub const CLIENT_ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Items that the command line collects of a list whose parts it follows. More: it stops and says so.
 pub const CLIENT_ITEMS_MAX: usize = 10_000;
+
+/// Largest body of a call of the vendor's server API, bytes (the vendor's own limit).
+/// Larger: `RequestSizeLimitExceeded`.
+pub const SERVER_API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Bodies up to so many bytes are read at once; of larger ones, and those that do not say how large they are,
+/// [`SERVER_API_LARGE_BODIES_MAX`] at a time.
+pub const SERVER_API_SMALL_BODY_BYTES: u64 = 64 * 1024;
+
+/// Large bodies of the vendor's server API that are read at a time. More: `RequestLimitExceeded`.
+pub const SERVER_API_LARGE_BODIES_MAX: usize = 16;
+
+/// Most civil days of one question about usage (the vendor's rule). More: `InvalidParameterValue`.
+pub const SERVER_API_USAGE_DAYS_MAX: i32 = 31;
+
+/// Longest window of one question about usage by room (the vendor's rule). Longer: `InvalidParameterValue`.
+pub const SERVER_API_ROOM_USAGE_SPAN_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// Rows of an account's journal that are read at a time for an answer about bills.
+pub const SERVER_API_JOURNAL_PAGE: u32 = 1_000;
+
+/// Most rows of an account's journal that one answer about bills is made of. More: `LimitExceeded`.
+pub const SERVER_API_JOURNAL_ROWS_MAX: usize = 50_000;
+
+/// Largest body of a call of `LiveKit`'s server APIs, bytes (`LiveKit`'s own limit). Larger: `malformed`.
+pub const TWIRP_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Most calls of `LiveKit`'s server APIs at a time whose body is larger than [`SERVER_API_SMALL_BODY_BYTES`], or of
+/// unknown length. More: `resource_exhausted`.
+pub const TWIRP_LARGE_BODIES_MAX: usize = 16;
+
+/// Most agents that `CreateRoom` may ask for. More: `invalid_argument`.
+pub const TWIRP_ROOM_AGENTS_MAX: usize = 16;
+
+/// How long a client may take to answer `PerformRpc` when the call does not say (`LiveKit`'s own default).
+pub const RPC_TIME: Duration = Duration::from_secs(15);
+
+/// Longest time that `PerformRpc` may give a client; below [`HTTP_REQUEST_TIME_MAX`]. Longer: `invalid_argument`.
+pub const RPC_TIME_MAX: Duration = Duration::from_secs(18);
+
+/// News of rooms that wait for the dispatcher of agents, and, apart from them, messages and calls. More: news are
+/// dropped and counted, workers and calls wait.
+pub const AGENT_QUEUE_LEN: usize = 4_096;
+
+/// Messages waiting to be written to one agent worker. More: its connection is closed, it connects anew.
+pub const AGENT_WORKER_QUEUE_LEN: usize = 128;
+
+/// How long a call about dispatches waits for the beginning of its room to be told. Longer: there is no such room.
+pub const DISPATCH_ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Life of a token that an agent joins with (`LiveKit`'s own value); it is refreshed while the agent is in a room.
+pub const AGENT_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
+
+/// Events and groups of samples that wait to be recorded for monitoring. More: dropped and counted.
+pub const MONITORING_QUEUE_LEN: usize = 8_192;
+
+/// Stays that are watched at a time. What happens to further ones is dropped and counted.
+pub const MONITORED_STAYS_MAX: usize = 200_000;
+
+/// Rooms that are watched at a time. What happens in further ones is dropped and counted.
+pub const MONITORED_ROOMS_MAX: usize = 100_000;
+
+/// Comings back of one stay that are remembered until its next samples are stored. More: only counted as events.
+pub const MONITORED_RESUMES_MAX: usize = 16;
+
+/// How often samples of a room are packed and stored; the most that a power cut takes.
+pub const MONITORING_BLOCK_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// Rows that are written together. More: they are written before more is taken in.
+pub const MONITORING_BATCH_ROWS: usize = 4_096;
+
+/// How often what was recorded is written, and how late a minute may be told.
+pub const MONITORING_WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the monitoring database is swept.
+pub const MONITORING_SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Steps of one sweep without a pause between them. More: the rest is done by the next.
+pub const MONITORING_SWEEP_STEPS: usize = 50;
+
+/// How long a question about monitoring waits for what was recorded just now. Longer: it is answered without.
+pub const MONITORING_SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// How often the recorder looks whether something was dropped, and asks the node about one room if so.
+pub const MONITORING_CHECK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a stay may be silent, after something was dropped, before the node is asked whether it is still there.
+pub const MONITORED_SILENCE_MAX: SignedDuration = SignedDuration::from_mins(2);
+
+/// Points of one answer with series. More: `InvalidParameter.QueryScaleOversize`.
+pub const MONITORING_POINTS_MAX: usize = 500_000;
+
+/// Callbacks and webhooks that wait to be written into their outbox. More: dropped and counted.
+pub const CALLBACK_INTAKE_LEN: usize = 8_192;
+
+/// Bytes of them. More: dropped and counted.
+pub const CALLBACK_INTAKE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Receivers of which it is remembered how many webhooks they missed. More: theirs is told as none.
+pub const CALLBACK_MISSED_MAX: usize = 10_000;
+
+/// Callbacks and webhooks that are written together.
+pub const CALLBACK_BATCH_MAX: usize = 256;
+
+/// Pause before the outbox of callbacks is tried again after an error.
+pub const CALLBACK_STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Attempts to write down that a callback was settled. More: it stays in the outbox, and the next run repeats it.
+pub const CALLBACK_MARKS_MAX: u32 = 10;
+
+/// How often old callbacks are removed.
+pub const CALLBACK_PRUNE_EVERY: Duration = Duration::from_mins(1);
+
+/// How often the deliveries of a cleared application are removed, [`CALLBACK_PRUNE_EVERY`] apart: the last time takes
+/// what was on its way into the outbox the first time.
+pub const CALLBACK_FORGET_ROUNDS: u32 = 2;
+
+/// Longest time that a stopping server takes to write the last callbacks down. Longer: they are lost.
+pub const CALLBACK_STOP_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How often a stopping server looks whether they are.
+pub const CALLBACK_STOP_POLL: Duration = Duration::from_millis(5);

@@ -43,6 +43,35 @@ pub fn api_key() -> Result<String, NoRandomness> {
     Ok(format!("API{}", text.replace(['-', '_'], "x")))
 }
 
+/// Letters and digits, each as likely as the others.
+fn alphanumeric<const N: usize>() -> Result<String, NoRandomness> {
+    const SIGNS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(N);
+    while text.len() < N {
+        // Bytes above the last multiple of 62 are thrown away, or the first letters came more often.
+        let fair = random::<64>()?.into_iter().filter(|byte| *byte < 248);
+        let signs = fair.filter_map(|byte| SIGNS.get(usize::from(byte) % SIGNS.len()));
+        text.extend(signs.take(N - text.len()).map(|sign| char::from(*sign)));
+    }
+    Ok(text)
+}
+
+/// A new public name of a secret pair of the server APIs, in the vendor's form: `AKID` and 28 letters and digits.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn secret_id() -> Result<String, NoRandomness> {
+    Ok(format!("AKID{}", alphanumeric::<28>()?))
+}
+
+/// A new key of a secret pair of the server APIs: 43 letters and digits, 256 random bits.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn secret_key() -> Result<String, NoRandomness> {
+    alphanumeric::<43>()
+}
+
 /// A new `UserSig` secret in the vendor's form: 64 hexadecimal digits.
 ///
 /// # Errors
@@ -63,6 +92,12 @@ mod tests {
         assert!(api_secret().unwrap().len() >= SECRET_BYTES_MIN);
         assert_eq!(usersig_key().unwrap().len(), 64);
         assert_ne!(operator_token().unwrap(), operator_token().unwrap());
+        let (id, key) = (secret_id().unwrap(), secret_key().unwrap());
+        assert_eq!((id.len(), key.len(), id.starts_with("AKID")), (32, 43, true));
+        assert!((id + &key).chars().all(|c| c.is_ascii_alphanumeric()));
+        let all: std::collections::BTreeSet<_> =
+            (0..50).flat_map(|_| secret_key().unwrap().into_bytes()).collect();
+        assert_eq!(all.len(), 62, "every letter and digit comes");
         assert!(api_key().unwrap().chars().all(|c| c.is_ascii_alphanumeric()));
     }
 }

@@ -5,21 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use fermata_node::NodeHandle;
+use fermata_node::{NodeEvent, NodeHandle};
 use fermata_sfu::io::{Command, Reply};
-use fermata_store::{AppWithKeys, Store, StoreStats};
+use fermata_store::deliveries::Deliveries;
+use fermata_store::monitoring::Monitoring;
+use fermata_store::{AppWithKeys, Store, StoreError, StoreStats};
 use fermata_types::{Now, SdkAppId};
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Mutex, Notify};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
+use crate::agent::Agents;
 use crate::config::{ConfigError, Settings};
 use crate::directory::Directory;
-use crate::limits::{PROBE_REUSED, PROBE_TIME_MAX};
+use crate::limits::{CALLBACK_STOP_POLL, CALLBACK_STOP_TIME_MAX, PROBE_REUSED, PROBE_TIME_MAX};
 use crate::metrics::Metrics;
 use crate::outbox::deliver::{self, Channels};
+use crate::server_api::ServerApi;
 use crate::standing::enforce::{self, Standings};
 use crate::standing::scheduler;
+use crate::twirp::Twirp;
 use crate::v1::error::ApiError;
+use crate::{agent, callback, events, monitoring};
 
 /// The server, shared by all requests.
 pub type Shared = Arc<Server>;
@@ -43,6 +50,20 @@ pub struct Server {
     pub directory: Directory,
     /// What the books of each account allow, in memory.
     pub standings: Standings,
+    /// Callbacks on their way to applications.
+    pub deliveries: Arc<Deliveries>,
+    /// Callbacks before and behind that.
+    pub callbacks: callback::Callbacks,
+    /// Call quality, as stored.
+    pub monitoring: Arc<Monitoring>,
+    /// Call quality, on its way there.
+    pub recorder: monitoring::Recorder,
+    /// Nonces and rates of the vendor's server API.
+    pub server_api: ServerApi,
+    /// Large calls of `LiveKit`'s server APIs.
+    pub twirp: Twirp,
+    /// Workers of `LiveKit` Agents.
+    pub agents: Agents,
     /// Rung when there may be something new to deliver.
     pub outbox_bell: Notify,
     /// Our own counters.
@@ -60,7 +81,10 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Puts the parts together.
+    /// Puts the parts together. The databases of callbacks and monitoring are opened in `data_dir`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be opened.
     pub fn new(
         settings: Settings,
         data_dir: PathBuf,
@@ -68,8 +92,15 @@ impl Server {
         store_stats: ReadStoreStats,
         node: NodeHandle,
         directory: Directory,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            deliveries: Arc::new(Deliveries::open(&data_dir)?),
+            callbacks: callback::Callbacks::default(),
+            monitoring: Arc::new(Monitoring::open(&data_dir, settings.monitoring_bytes_max)?),
+            recorder: monitoring::Recorder::default(),
+            server_api: ServerApi::new(&settings),
+            twirp: Twirp::default(),
+            agents: Agents::default(),
             settings,
             data_dir,
             store,
@@ -81,12 +112,13 @@ impl Server {
             metrics: Metrics::default(),
             stopping: AtomicBool::new(false),
             probe: Mutex::new(None),
-        }
+        })
     }
 
     /// From now on newcomers are refused.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.agents.stop();
     }
 
     /// Is the server stopping?
@@ -150,6 +182,9 @@ impl Server {
 #[derive(Debug)]
 pub struct Tasks {
     running: JoinSet<()>,
+    shared: Shared,
+    /// Ends when the node is gone and all it told was handed on.
+    events: AbortHandle,
 }
 
 impl Tasks {
@@ -158,15 +193,23 @@ impl Tasks {
     ///
     /// # Errors
     /// [`ApiError`] if standings cannot be read or the node has stopped.
-    pub async fn start(shared: &Shared, channels: Channels) -> Result<Self, ApiError> {
+    pub async fn start(
+        shared: &Shared,
+        channels: Channels,
+        events: Receiver<NodeEvent>,
+    ) -> Result<Self, ApiError> {
         let since = *shared.store.changes().borrow();
         shared.enforce_all().await?;
         scheduler::catch_up(shared).await;
         let mut running = JoinSet::new();
         running.spawn(enforce::watch(shared.clone(), since));
         running.spawn(scheduler::run(shared.clone()));
+        running.spawn(callback::run(shared.clone(), channels.callbacks()));
         running.spawn(deliver::run(shared.clone(), channels));
-        Ok(Self { running })
+        let events = running.spawn(events::run(shared.clone(), events));
+        running.spawn(agent::run(shared.clone()));
+        running.spawn(monitoring::run(shared.clone()));
+        Ok(Self { running, shared: shared.clone(), events })
     }
 
     /// The ways to contacts that the configuration opens, for [`Tasks::start`].
@@ -177,8 +220,15 @@ impl Tasks {
         Channels::new(settings)
     }
 
-    /// Stops everything; what was under way is taken up by the next run.
+    /// Stops everything; what was under way is taken up by the next run. The last callbacks of rooms that ended with
+    /// the node are written down before, if it was stopped already.
     pub async fn stop(mut self) {
+        let kept = async {
+            while !(self.events.is_finished() && self.shared.callbacks.is_kept()) {
+                tokio::time::sleep(CALLBACK_STOP_POLL).await;
+            }
+        };
+        let _ = tokio::time::timeout(CALLBACK_STOP_TIME_MAX, kept).await;
         self.running.shutdown().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Who may enter: the one place that decides, as one pure function.
+//! Who may enter, and which rooms may be made: the one place that decides, as pure functions.
 //!
 //! What it is not: it reads no token (that was done) and changes nothing. The standing policy
 //! speaks here through [`Verdict`].
@@ -7,8 +7,10 @@ use fermata_types::{Reason, Refusal, Role, RoomName, Scene};
 use jiff::Timestamp;
 
 use crate::Limits;
-use crate::io::{Join, Verdict};
-use crate::limits::{ATTRIBUTES_LEN_MAX, IDENTITY_LEN_MAX, METADATA_LEN_MAX, NAME_LEN_MAX};
+use crate::io::{Join, RoomOptions, Verdict};
+use crate::limits::{
+    ATTRIBUTES_LEN_MAX, IDENTITY_LEN_MAX, METADATA_LEN_MAX, NAME_LEN_MAX, WAITING_ROOMS_MAX,
+};
 
 /// What there is already, as admission needs it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +19,8 @@ pub struct Facts {
     pub room: Option<RoomFacts>,
     /// Rooms of this shard.
     pub rooms: usize,
+    /// Rooms of the application that were made and nobody is in, as far as that matters: for [`admit_room`] alone.
+    pub waiting: usize,
     /// Participants of this shard.
     pub participants: usize,
     /// This identity left this room within the disconnect timeout.
@@ -80,6 +84,63 @@ pub fn admit(
     Ok(Admission { scene, role })
 }
 
+/// Decides on a room that is to be made before anybody enters: what a join that makes it would be asked, but for
+/// who enters. Only `rooms`, `waiting` and `stopping` of the facts matter, and the room is not there.
+///
+/// # Errors
+/// The [`Refusal`] to show to who asks.
+pub fn admit_room(
+    name: &RoomName,
+    options: &RoomOptions,
+    verdict: Option<&Verdict>,
+    facts: &Facts,
+    limits: &Limits,
+) -> Result<Scene, Refusal> {
+    if facts.stopping {
+        return Err(Reason::Unavailable.into());
+    }
+    let verdict = verdict.ok_or(Reason::KeyUnknown)?;
+    check_room_name(name)?;
+    check_room_metadata(options)?;
+    if let Some(refusal) = Refusal::from_reasons(verdict.refused.clone()) {
+        return Err(refusal);
+    }
+    check_place(facts, limits)?;
+    if facts.waiting >= WAITING_ROOMS_MAX {
+        let detail =
+            format!("{} rooms of the application wait for their first user", facts.waiting);
+        return Err(Refusal::with_detail(Reason::NodeFull, detail));
+    }
+    Ok(options.scene.unwrap_or(verdict.default_scene))
+}
+
+fn check_room_name(name: &RoomName) -> Result<(), Refusal> {
+    match name {
+        RoomName::Text(name) if name.is_empty() || name.len() > RoomName::LEN_MAX => {
+            let detail = format!("it has {} bytes", name.len());
+            Err(Refusal::with_detail(Reason::RoomNameInvalid, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_room_metadata(options: &RoomOptions) -> Result<(), Refusal> {
+    let len = options.metadata.len();
+    if len > METADATA_LEN_MAX {
+        let detail = format!("the room's metadata has {len} bytes");
+        return Err(Refusal::with_detail(Reason::AttributesTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// Whether there is a place for another room.
+fn check_place(facts: &Facts, limits: &Limits) -> Result<(), Refusal> {
+    if facts.rooms >= limits.rooms_max {
+        return Err(Reason::NodeFull.into());
+    }
+    Ok(())
+}
+
 /// Sizes of what the user brings along.
 fn check_texts(join: &Join) -> Result<(), Refusal> {
     let detail = |reason, what: &str, len: usize| {
@@ -91,21 +152,14 @@ fn check_texts(join: &Join) -> Result<(), Refusal> {
     if join.identity.len() > IDENTITY_LEN_MAX {
         return detail(Reason::IdentityTooLong, "it", join.identity.len());
     }
-    if let RoomName::Text(name) = &join.room
-        && (name.is_empty() || name.len() > RoomName::LEN_MAX)
-    {
-        return detail(Reason::RoomNameInvalid, "it", name.len());
-    }
+    check_room_name(&join.room)?;
     if join.name.len() > NAME_LEN_MAX {
         return detail(Reason::AttributesTooLarge, "the name", join.name.len());
     }
     if join.metadata.len() > METADATA_LEN_MAX {
         return detail(Reason::AttributesTooLarge, "the metadata", join.metadata.len());
     }
-    if join.room_options.metadata.len() > METADATA_LEN_MAX {
-        let len = join.room_options.metadata.len();
-        return detail(Reason::AttributesTooLarge, "the room's metadata", len);
-    }
+    check_room_metadata(&join.room_options)?;
     let attributes: usize = join.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
     if attributes > ATTRIBUTES_LEN_MAX {
         return detail(Reason::AttributesTooLarge, "the attributes", attributes);
@@ -131,10 +185,7 @@ fn check_room(join: &Join, scene: Scene, facts: &Facts, limits: &Limits) -> Resu
         if !join.may_create {
             return Err(Reason::RoomMissing.into());
         }
-        if facts.rooms >= limits.rooms_max {
-            return Err(Reason::NodeFull.into());
-        }
-        return Ok(());
+        return check_place(facts, limits);
     };
     let scene_max = match scene {
         Scene::Call => limits.call_users_max,

@@ -16,12 +16,14 @@ pub struct SfuConfig {
     pub candidates: Vec<SocketAddr>,
     /// Limits that depend on the machine.
     pub limits: Limits,
+    /// Somebody takes [`crate::io::Output::Event`] and [`crate::io::Output::Samples`]; else neither is made.
+    pub events: bool,
 }
 
 impl SfuConfig {
     /// Default limits and timings with the given name and candidates.
     pub fn new(node: NodeId, candidates: Vec<SocketAddr>) -> Self {
-        Self { node, region: String::new(), candidates, limits: Limits::default() }
+        Self { node, region: String::new(), candidates, limits: Limits::default(), events: true }
     }
 }
 

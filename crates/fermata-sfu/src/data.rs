@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use crate::context::Context;
 use crate::io::RoomPermission;
-use crate::key::{LinkId, ParticipantId, Side};
+use crate::key::{LinkId, ParticipantId, RoomId, Side};
 use crate::limits::{
     DATA_BACKLOG_BYTES_MAX, DATA_BACKLOG_MESSAGES_MAX, DATA_DESTINATIONS_MAX, DATA_LEN_MAX,
     REPLAY_AGE_MAX, REPLAY_BYTES_MAX,
@@ -139,18 +139,34 @@ impl Sfu {
         if link.side != Side::Up {
             return;
         }
-        let Self { participants, rooms, context, .. } = self;
-        context.stats.data_in += 1;
+        let stats = &mut self.context.stats;
+        stats.data_in += 1;
         if channel == Channel::DataTrack {
-            context.stats.data_track_dropped += 1;
+            stats.data_track_dropped += 1;
             return;
         }
-        let Some(sender) = participants.get_mut(&link.participant) else { return };
         let packet = Some(data).filter(|data| data.len() <= DATA_LEN_MAX);
-        let Some(Ok(mut packet)) = packet.map(lk::DataPacket::decode) else {
-            context.stats.malformed_data += 1;
+        let Some(Ok(packet)) = packet.map(lk::DataPacket::decode) else {
+            stats.malformed_data += 1;
             return;
         };
+        let id = link.participant;
+        if channel == Channel::Reliable && self.take_rpc_answer(id, &packet) {
+            return;
+        }
+        self.pass_on(id, channel, binary, packet);
+    }
+
+    /// Hands a client's message to whom it is for.
+    fn pass_on(
+        &mut self,
+        id: ParticipantId,
+        channel: Channel,
+        binary: bool,
+        mut packet: lk::DataPacket,
+    ) {
+        let Self { participants, context, .. } = self;
+        let Some(sender) = participants.get_mut(&id) else { return };
         let names = (sender.identity.as_str(), sender.sid.as_str());
         let last_sequence = &mut sender.data.last_sequence;
         let stamped = stamp(&mut packet, channel, names, &sender.permission, last_sequence);
@@ -169,10 +185,34 @@ impl Sfu {
         let origin = (reliable && packet.sequence > 0)
             .then(|| (Arc::from(sender.sid.as_str()), packet.sequence));
         let message = Message { channel, binary, data: packet.encode_to_vec().into(), origin };
-        let Some(room) = rooms.get(&sender.room) else { return };
-        for member in room.members.values().filter(|member| **member != link.participant) {
+        let room = sender.room;
+        self.hand_out(room, &message, |receiver| receiver.id != id && audience.includes(receiver));
+    }
+
+    /// Sends a message of the server's own to those whom `includes` names.
+    pub(crate) fn send_packet(
+        &mut self,
+        room: RoomId,
+        channel: Channel,
+        packet: &lk::DataPacket,
+        includes: impl Fn(&Participant) -> bool,
+    ) {
+        let data = packet.encode_to_vec().into();
+        let message = Message { channel, binary: true, data, origin: None };
+        self.hand_out(room, &message, includes);
+    }
+
+    fn hand_out(
+        &mut self,
+        room: RoomId,
+        message: &Message,
+        includes: impl Fn(&Participant) -> bool,
+    ) {
+        let Self { participants, rooms, context, .. } = self;
+        let Some(room) = rooms.get(&room) else { return };
+        for member in room.members.values() {
             let Some(receiver) = participants.get_mut(member) else { continue };
-            if audience.includes(receiver) {
+            if includes(receiver) {
                 give(receiver, message.clone(), context);
             }
         }

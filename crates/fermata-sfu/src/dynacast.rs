@@ -28,6 +28,11 @@ impl Default for Dynacast {
 }
 
 impl Dynacast {
+    /// Was the publisher told that nobody wants the track?
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.told.is_none()
+    }
+
     /// What to tell now, if anything: more at once, less only once it has been less for a while.
     #[expect(
         clippy::option_option,
@@ -58,14 +63,16 @@ impl Sfu {
         if publication.kind != MediaKind::Video {
             return;
         }
-        let wishes = publication.subscribers.iter().filter_map(|subscriber| {
-            let subscription = participants.get(subscriber)?.subscriptions.get(&id)?;
-            match &publication.up {
-                Some(up) => subscription.down.wanted_quality(up),
-                // Nothing came yet; how could it, if it was stopped: everything is wanted.
-                None => Some(Quality::High),
-            }
-        });
+        let wishes = publication.subscribers.iter().filter(|_| !publication.blocked).filter_map(
+            |subscriber| {
+                let subscription = participants.get(subscriber)?.subscriptions.get(&id)?;
+                match &publication.up {
+                    Some(up) => subscription.down.wanted_quality(up),
+                    // Nothing came yet; how could it, if it was stopped: everything is wanted.
+                    None => Some(Quality::High),
+                }
+            },
+        );
         let wanted = wishes.max();
         let Some(wanted) = publication.dynacast.decide(context.now.instant, wanted) else { return };
         let codec = match &publication.up {

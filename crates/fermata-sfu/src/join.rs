@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use fermata_transport::PeerKind;
-use fermata_types::{Refusal, Scene, SdkAppId, StayOpened};
+use fermata_types::{Refusal, RoomName, Scene, SdkAppId, StayOpened};
 use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 use rand::Rng as _;
 
 use crate::admission::{Admission, Facts, RoomFacts, admit};
-use crate::io::{Admitted, ClientSettings, ConnectionId, Join, Output, UsageFact};
+use crate::io::{Admitted, ClientSettings, ConnectionId, Join, Output, RoomOptions, UsageFact};
 use crate::key::{LinkId, ParticipantId, RoomId, Side};
 use crate::leave::Leaving;
 use crate::limits::{
@@ -72,6 +72,7 @@ impl Sfu {
         let facts = Facts {
             room,
             rooms: self.rooms.len(),
+            waiting: 0,
             participants: self.participants.len(),
             left_recently: self.left_recently(join),
             removed_at: self.revocations.get(join.app, &join.room, &join.identity),
@@ -113,6 +114,7 @@ impl Sfu {
         let connection = join.connection;
         let participant = Participant::new(new, join);
         self.take_in(participant, admission.scene, connection);
+        self.tell_entered(id);
         self.welcome(id);
         self.greet_with_media(id, client);
     }
@@ -124,21 +126,26 @@ impl Sfu {
             self.context.timers.disarm(Timer::RoomClose(id));
             return id;
         }
+        self.make_room(key, scene, join.room_options.clone(), Some(join.identity.clone()))
+    }
+
+    /// A room that is not there yet; `creator` is who enters it first, nobody if an API makes it.
+    pub(crate) fn make_room(
+        &mut self,
+        key: (SdkAppId, RoomName),
+        scene: Scene,
+        options: RoomOptions,
+        creator: Option<String>,
+    ) -> RoomId {
         let now = self.context.now;
         let id = RoomId(self.next_id());
         let sid = self.new_room_sid();
-        let room = Room::new(NewRoom {
-            id,
-            sid,
-            app: join.app,
-            name: join.room.clone(),
-            scene,
-            options: join.room_options.clone(),
-            now,
-        });
-        self.rooms.insert(id, room);
+        let (app, name) = key.clone();
+        self.rooms.insert(id, Room::new(NewRoom { id, sid, app, name, scene, options, now }));
         self.room_ids.insert(key, id);
         self.context.timers.arm(Timer::Quality(id), now.instant + QUALITY_INTERVAL);
+        self.arm_samples(id);
+        self.tell_room_started(id, creator);
         id
     }
 

@@ -78,6 +78,7 @@ impl Leaving {
 impl Sfu {
     /// Ends a stay: tells the client, frees everything, tells the others, closes the books.
     pub(crate) fn close_participant(&mut self, id: ParticipantId, why: Leaving) {
+        let before = self.occupant(id);
         let Some(participant) = self.participants.get_mut(&id) else { return };
         // The leave is the last it hears: nothing below is sent to it.
         let (room_id, connection) = (participant.room, participant.connection.take());
@@ -86,9 +87,10 @@ impl Sfu {
             self.send_leave(connection, why.reason(), why.action());
         }
         for track in tracks {
-            self.unpublish(track);
+            self.withdraw(track);
         }
         self.unsubscribe_all(id);
+        self.fail_calls(id);
         for side in [Side::Up, Side::Down] {
             self.drop_link(LinkId { participant: id, side });
         }
@@ -130,6 +132,7 @@ impl Sfu {
             ended_at,
             end: why.end(),
         })));
+        self.tell_left(before, why.reason(), why.end(), participant.was_connected);
         self.room_numbers_changed(room_id);
         // Who replaces an earlier stay is about to enter: the room is not left.
         if why != Leaving::Replaced {
@@ -179,7 +182,7 @@ impl Sfu {
         }
         let linger = room.linger(last, &self.config.limits);
         if linger == Duration::ZERO || self.stopping {
-            self.close_room(id);
+            self.finish_room(id);
         } else {
             let at = self.context.now.instant + linger;
             self.context.timers.arm(Timer::RoomClose(id), at);
@@ -189,22 +192,31 @@ impl Sfu {
     /// The wait is over.
     pub(crate) fn on_room_close(&mut self, id: RoomId) {
         if self.rooms.get(&id).is_some_and(|room| room.members.is_empty()) {
-            self.close_room(id);
+            self.finish_room(id);
         }
     }
 
-    /// Ends the life of a room; whoever is still in it is dismissed.
+    /// Ends the life of a room that could go on; whoever is in it is dismissed.
     pub(crate) fn close_room(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get(&id) else { return };
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.dismissed = true;
         let members: Vec<_> = room.members.values().copied().collect();
         for member in members {
             self.close_participant(member, Leaving::Dismissed);
         }
+        // The last to go may have ended it already.
+        self.finish_room(id);
+    }
+
+    /// Ends the life of a room that nobody is in.
+    fn finish_room(&mut self, id: RoomId) {
+        self.tell_room_finished(id);
         let Some(room) = self.rooms.remove(&id) else { return };
         self.room_ids.remove(&(room.app, room.name));
         for timer in [
             Timer::Speakers(id),
             Timer::Quality(id),
+            Timer::Samples(id),
             Timer::Updates(id),
             Timer::RoomUpdate(id),
             Timer::RoomClose(id),
@@ -223,7 +235,7 @@ impl Sfu {
         }
         let rooms: Vec<_> = self.rooms.keys().copied().collect();
         for room in rooms {
-            self.close_room(room);
+            self.finish_room(room);
         }
     }
 

@@ -73,6 +73,14 @@ pub(crate) const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const METER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often connection quality is sampled and told.
 pub(crate) const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
+/// Tracks sampled in one go; further ones after [`SAMPLE_PAUSE`], so that packets wait less than a millisecond.
+pub(crate) const SAMPLE_TRACKS_STEP: usize = 1_024;
+/// Between two steps of sampling a large room. A full shard takes some two seconds.
+pub(crate) const SAMPLE_PAUSE: Duration = Duration::from_millis(4);
+/// Rooms are sampled at different moments within this time, milliseconds.
+pub(crate) const SAMPLE_SPREAD_MS: u64 = 2_000;
+/// A stay that was sampled, or came, less than this ago waits for the next round.
+pub(crate) const SAMPLE_SPAN_MIN: Duration = Duration::from_millis(500);
 /// How often the layers of a track are chosen anew.
 pub(crate) const SELECT_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer that nobody wants is stopped at the publisher only after this.
@@ -90,3 +98,33 @@ pub(crate) const SERVER_VERSION: &str = "1.9.2";
 pub(crate) const SIGNALS_BURST: f64 = 2_000.0;
 /// Messages a client may send in the long run.
 pub(crate) const SIGNALS_PER_SECOND: f64 = 500.0;
+/// Longest wait of an empty room for its first user, seconds: a day. Longer: `Invalid`.
+pub(crate) const EMPTY_TIMEOUT_MAX_S: u32 = 86_400;
+/// Rooms of one application that are empty. Above: an API makes no more (`node_full`), joins still do.
+pub(crate) const WAITING_ROOMS_MAX: usize = 1_000;
+/// Agents that a room is made with. More: `Invalid`.
+pub(crate) const ROOM_AGENTS_MAX: usize = 16;
+/// Metadata and attributes of all of them together, bytes. More: `Invalid`.
+pub(crate) const ROOM_AGENTS_LEN_MAX: usize = 512 * 1024;
+/// Users blocked in one room. Above: `Invalid`, nobody is forgotten.
+pub(crate) const BLOCKED_USERS_MAX: usize = 2_000;
+/// Sources named in rights. More: `Invalid`.
+pub(crate) const SOURCES_MAX: usize = 16;
+/// Longest payload that the server sends as data, bytes. Longer: `Invalid`.
+pub(crate) const SERVER_DATA_LEN_MAX: usize = 64_000;
+/// Longest topic of it, bytes. Longer: `Invalid`.
+pub(crate) const TOPIC_LEN_MAX: usize = 256;
+/// Remote procedure calls that wait for their answers. Above: refused with 1505.
+pub(crate) const RPC_CALLS_MAX: usize = 1_000;
+/// Those of one application, so that none takes the places of all others. Above: refused with 1505.
+pub(crate) const RPC_CALLS_PER_APP_MAX: usize = 250;
+/// Longest name of a method, bytes. Longer: `Invalid`.
+pub(crate) const RPC_METHOD_LEN_MAX: usize = 256;
+/// Longest argument and longest answer, bytes. Longer: 1402 and 1504. What is longer in an error is cut.
+pub(crate) const RPC_PAYLOAD_LEN_MAX: usize = 15_360;
+/// Longest words of an error, bytes. The rest is cut.
+pub(crate) const RPC_MESSAGE_LEN_MAX: usize = 256;
+/// A client must acknowledge a call within this; else 1501.
+pub(crate) const RPC_ACK_TIMEOUT: Duration = Duration::from_secs(7);
+/// Longest time that a call may take. Longer: `Invalid`.
+pub(crate) const RPC_TIMEOUT_MAX: Duration = Duration::from_mins(1);

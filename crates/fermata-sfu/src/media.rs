@@ -6,7 +6,9 @@ use fermata_transport::{Codec, Event, MediaKind, Mid, Rid, RtpIn, RtpOut};
 use livekit_protocol as lk;
 
 use crate::context::{Context, LinkEvent};
-use crate::forward::{Dropped, Forward, PacketIn, RtpView, SenderReport, UpTrack};
+use crate::forward::{
+    Dropped, Forward, PacketIn, RtpView, SenderReport, Sending, UpTally, UpTrack,
+};
 use crate::io::{Output, UsageFact};
 use crate::key::{LinkId, ParticipantId, Side, TrackId};
 use crate::leave::Leaving;
@@ -60,14 +62,19 @@ impl Sfu {
         link.connected = true;
         // The primary connection is the one the client receives on.
         if id.side != participant.out_side() {
+            self.tell_published(id.participant);
             return;
         }
-        participant.was_connected = true;
+        let first = !std::mem::replace(&mut participant.was_connected, true);
         self.context.timers.disarm(Timer::JoinDeadline(id.participant));
         if participant.state != lk::participant_info::State::Active {
             participant.state = lk::participant_info::State::Active;
             self.announce(id.participant);
         }
+        if first {
+            self.tell_active(id.participant);
+        }
+        self.tell_published(id.participant);
         self.refresh_pictures(id.participant);
         self.flush_data(id.participant);
     }
@@ -116,6 +123,11 @@ impl Sfu {
             context.stats.rtp_dropped_unbound += 1;
             return;
         };
+        let len = rtp.payload.len();
+        publication.tally.packet(now, view.layer, rtp.seq, rtp.timestamp, len);
+        if publication.blocked {
+            return;
+        }
         let mut asked = false;
         for subscriber in &publication.subscribers {
             let Some(participant) = participants.get_mut(subscriber) else { continue };
@@ -134,6 +146,7 @@ impl Sfu {
         let Some(track) = participant.receiving.get(&mid).copied() else { return };
         let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
         let Some(up) = tracks.get_mut(&track).and_then(|track| track.up.as_mut()) else { return };
+        subscription.tally.keyframe_asked();
         if let Some(layer) = subscription.down.keyframe_requested() {
             up.request_keyframe(layer);
             context.timers.arm_earlier(Timer::Track(track), context.now.instant);
@@ -174,7 +187,7 @@ impl Sfu {
             }
             let link = participants.get_mut(&publication.publisher).and_then(|p| p.up.as_mut());
             if let Some(link) = link {
-                ask_keyframes(link, publication.mid, up, context);
+                ask_keyframes(link, publication.mid, up, &mut publication.tally, context);
             }
             if let Some(at) = up.next_timeout(now) {
                 next = next.min(at);
@@ -234,12 +247,19 @@ impl Sfu {
 }
 
 /// Sends the keyframe requests that are due.
-fn ask_keyframes(link: &mut Link, mid: Mid, up: &mut UpTrack, context: &mut Context) {
+fn ask_keyframes(
+    link: &mut Link,
+    mid: Mid,
+    up: &mut UpTrack,
+    tally: &mut UpTally,
+    context: &mut Context,
+) {
     let now = context.now.instant;
     loop {
         let Some(rid) = up.poll_keyframe(now) else { return };
         let rid = rid.map(Rid::from);
         context.stats.keyframe_requests += 1;
+        tally.keyframe_asked();
         if link.with(context, |t| t.request_keyframe(mid, rid)).is_none() {
             return;
         }
@@ -289,7 +309,6 @@ impl Outgoing<'_> {
         scratch: &mut Vec<u8>,
         context: &mut Context,
     ) -> bool {
-        let rtp = self.rtp;
         let side = participant.out_side();
         let id = participant.id;
         let link = match side {
@@ -301,30 +320,19 @@ impl Outgoing<'_> {
             return false;
         };
         let Some(mid) = subscription.mid else { return false };
-        let Some(codec) = sendable(link, mid, rtp.codec) else {
+        let Some(codec) = sendable(link, mid, self.rtp.codec) else {
             context.stats.rtp_dropped_unsendable += 1;
             return false;
         };
         match subscription.down.forward(self.now, up, view, scratch) {
             Forward::Send(sending) => {
-                let payload = if codec == rtp.codec {
-                    sending.payload
-                } else {
-                    red_primary(sending.payload).unwrap_or_default()
-                };
-                let out = RtpOut {
-                    codec,
-                    seq: sending.seq,
-                    timestamp: sending.timestamp,
-                    marker: sending.marker,
-                    payload,
-                    at: rtp.arrived,
-                    audio_level_db: rtp.audio_level_db,
-                    voice_activity: rtp.voice_activity,
-                    nackable: codec.kind() == MediaKind::Video,
-                };
+                let out = self.outgoing(&sending, codec);
                 match link.with(context, |t| t.send_rtp(mid, &out)) {
-                    Some(Ok(())) => context.stats.rtp_out += 1,
+                    Some(Ok(())) => {
+                        context.stats.rtp_out += 1;
+                        let (seq, timestamp) = (out.seq, out.timestamp);
+                        subscription.tally.packet(self.now, seq, timestamp, out.payload.len());
+                    }
                     Some(Err(_)) | None => context.stats.rtp_dropped_unsendable += 1,
                 }
             }
@@ -346,6 +354,27 @@ impl Outgoing<'_> {
                 true
             }
             None => false,
+        }
+    }
+
+    /// The packet as it goes out in `codec`.
+    fn outgoing<'p>(&self, sending: &Sending<'p>, codec: Codec) -> RtpOut<'p> {
+        let rtp = self.rtp;
+        let payload = if codec == rtp.codec {
+            sending.payload
+        } else {
+            red_primary(sending.payload).unwrap_or_default()
+        };
+        RtpOut {
+            codec,
+            seq: sending.seq,
+            timestamp: sending.timestamp,
+            marker: sending.marker,
+            payload,
+            at: rtp.arrived,
+            audio_level_db: rtp.audio_level_db,
+            voice_activity: rtp.voice_activity,
+            nackable: codec.kind() == MediaKind::Video,
         }
     }
 }

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use livekit_protocol as lk;
 
 use crate::data::DataState;
-use crate::forward::{Continuation, DownTrack, QualityMeter, Settings};
+use crate::forward::{Continuation, DownTally, DownTrack, QualityMeter, Settings};
 use crate::io::{ConnectionId, Join, RoomPermission};
 use crate::key::{ParticipantId, RoomId, Side, TrackId};
 use crate::link::Link;
 use crate::meter::StayMeter;
 use crate::permission::Allowed;
 use crate::rate::SignalRate;
+use crate::sample::Sampled;
 
 /// A track that was announced and has no m-line yet.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct TrackSubscription {
     /// Where it goes out; missing while a single connection has no free section.
     pub(crate) mid: Option<Mid>,
     pub(crate) down: DownTrack,
+    /// What went out, for samples.
+    pub(crate) tally: DownTally,
     pub(crate) settings: Settings,
     /// Pixels counted for it at the moment.
     pub(crate) area: u64,
@@ -81,6 +84,8 @@ pub(crate) struct Participant {
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) permission: RoomPermission,
     pub(crate) role: Role,
+    /// The role that listeners of events know.
+    pub(crate) role_noted: Role,
     pub(crate) kind: i32,
     /// Its token may make the room.
     pub(crate) may_create: bool,
@@ -139,6 +144,8 @@ pub(crate) struct Participant {
     pub(crate) meter: StayMeter,
     /// Summed pixels of what is being forwarded.
     pub(crate) area: u64,
+    /// When its quality was sampled.
+    pub(crate) sampled: Sampled,
     pub(crate) quality: QualityMeter,
     /// What was told about it last.
     pub(crate) quality_told: Option<lk::ConnectionQuality>,
@@ -176,6 +183,7 @@ impl Participant {
             attributes: join.attributes,
             permission,
             role,
+            role_noted: role,
             kind: join.kind,
             may_create: join.may_create,
             client: join.client.info,
@@ -213,6 +221,7 @@ impl Participant {
             data: DataState::default(),
             meter: StayMeter::open(now.instant, entered_at, sid.clone(), scene, role),
             area: 0,
+            sampled: Sampled::new(now.instant),
             quality: QualityMeter::new(now.instant),
             quality_told: None,
             qualities_due: true,

@@ -4,31 +4,46 @@ use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
 use fermata_transport::{AudioTuning, Codec, MediaKind, Mid, Rid};
-use fermata_types::TrackSid;
+use fermata_types::{ParticipantSid, TrackSid};
 use livekit_protocol as lk;
 
 use crate::dynacast::Dynacast;
-use crate::forward::{LayerSpec, UpTrack};
+use crate::forward::{LayerSpec, UpTally, UpTrack};
 use crate::key::{ParticipantId, RoomId, TrackId};
+use crate::sample::flow;
 
 /// A track on an m-line of its publisher.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts about a track")]
 pub(crate) struct Publication {
     pub(crate) id: TrackId,
     pub(crate) sid: TrackSid,
     pub(crate) room: RoomId,
     pub(crate) publisher: ParticipantId,
+    pub(crate) publisher_sid: ParticipantSid,
     pub(crate) kind: MediaKind,
     pub(crate) mid: Mid,
     /// Track name in the client's SDP, to notice another track on the same m-line.
     pub(crate) sdp_track_id: String,
     pub(crate) rids: Vec<Rid>,
     pub(crate) info: lk::TrackInfo,
+    /// The client says so; what the others are told is in `info`.
+    pub(crate) client_muted: bool,
+    /// Its user is blocked: nothing of it is forwarded.
+    pub(crate) blocked: bool,
     /// What comes in; known from the first packet on.
     pub(crate) up: Option<UpTrack>,
+    /// What came, for samples.
+    pub(crate) tally: UpTally,
+    /// Packets asked for again, up to the last sample.
+    pub(crate) nacks_told: u64,
     pub(crate) subscribers: BTreeSet<ParticipantId>,
     /// The publisher was told that somebody subscribed.
     pub(crate) told_subscribed: bool,
+    /// Listeners of events know of it.
+    pub(crate) told_published: bool,
+    /// Muted or not, when it was last looked at.
+    pub(crate) muted_noted: bool,
     pub(crate) dynacast: Dynacast,
     /// A moment on the publisher's wall clock and on ours, to compare its sender reports.
     clock: Option<(SystemTime, Instant)>,
@@ -40,6 +55,7 @@ pub(crate) struct NewPublication {
     pub(crate) sid: TrackSid,
     pub(crate) room: RoomId,
     pub(crate) publisher: ParticipantId,
+    pub(crate) publisher_sid: ParticipantSid,
     pub(crate) kind: MediaKind,
     pub(crate) mid: Mid,
     pub(crate) sdp_track_id: String,
@@ -55,14 +71,21 @@ impl Publication {
             sid: new.sid,
             room: new.room,
             publisher: new.publisher,
+            publisher_sid: new.publisher_sid,
+            tally: UpTally::new(flow(new.kind, new.info.source)),
+            nacks_told: 0,
             kind: new.kind,
             mid: new.mid,
             sdp_track_id: new.sdp_track_id,
             rids: new.rids,
+            muted_noted: new.info.muted,
+            client_muted: new.info.muted,
+            blocked: false,
             info: new.info,
             up: None,
             subscribers: BTreeSet::new(),
             told_subscribed: false,
+            told_published: false,
             dynacast: Dynacast::default(),
             clock: None,
         }

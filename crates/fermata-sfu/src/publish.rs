@@ -148,6 +148,7 @@ impl Sfu {
             return;
         }
         self.announce(id);
+        self.tell_published(id);
         for track in published {
             self.auto_subscribe(track);
         }
@@ -172,6 +173,7 @@ impl Sfu {
                 sid,
                 room: participant.room,
                 publisher: id,
+                publisher_sid: participant.sid.clone(),
                 kind,
                 mid: unbound.mid,
                 sdp_track_id: unbound.track_id,
@@ -185,14 +187,25 @@ impl Sfu {
                 link.with(&mut self.context, |t| t.tune_audio(mid, tuning));
             }
             self.tracks.insert(track, publication);
+            self.begin_blocked(id, track);
         }
         let at = self.context.now.instant + SELECT_INTERVAL;
         self.context.timers.arm(Timer::Track(track), at);
         track
     }
 
-    /// Takes a track away from everybody.
+    /// Takes a track away from everybody while its publisher stays.
     pub(crate) fn unpublish(&mut self, track: TrackId) {
+        let publisher = self.tracks.get(&track).map(|publication| publication.publisher);
+        let told = self.told_track(track);
+        self.withdraw(track);
+        if let Some(publisher) = publisher {
+            self.tell_unpublished(publisher, told);
+        }
+    }
+
+    /// Takes a track away from everybody; no event says so.
+    pub(crate) fn withdraw(&mut self, track: TrackId) {
         let Some(publication) = self.tracks.get(&track) else { return };
         let publisher = publication.publisher;
         let subscribers: Vec<_> = publication.subscribers.iter().copied().collect();
@@ -214,33 +227,6 @@ impl Sfu {
             self.negotiate(subscriber);
         }
         self.room_numbers_changed(publication.room);
-    }
-
-    /// The client mutes one of its tracks, or lets it sound again.
-    pub(crate) fn on_mute(&mut self, id: ParticipantId, request: &lk::MuteTrackRequest) {
-        if let Some(participant) = self.participants.get_mut(&id) {
-            let mut pending = participant.pending.iter_mut();
-            if let Some(pending) = pending.find(|pending| pending.info.sid == request.sid) {
-                pending.info.muted = request.muted;
-                return;
-            }
-        }
-        let Some(track) = self.own_track(id, &request.sid) else { return };
-        let Some(publication) = self.tracks.get_mut(&track) else { return };
-        if publication.info.muted == request.muted {
-            return;
-        }
-        publication.info.muted = request.muted;
-        if let Some(up) = publication.up.as_mut() {
-            up.set_muted(request.muted);
-        }
-        if request.muted
-            && let Some(room) = self.rooms.get_mut(&publication.room)
-            && let Some(participant) = self.participants.get(&id)
-        {
-            room.speakers.remove_track(&participant.sid, &publication.sid);
-        }
-        self.announce(id);
     }
 }
 

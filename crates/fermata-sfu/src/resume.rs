@@ -68,6 +68,7 @@ impl Sfu {
             self.cut_signal(id);
             return;
         }
+        self.tell_resumed(id);
         self.send_full_update(id);
         let room = self.room_info(room_id);
         self.context.signal(Some(connection), Response::RoomUpdate(lk::RoomUpdate { room }));

@@ -10,9 +10,11 @@ use crate::Limits;
 use crate::forward::Speakers;
 use crate::io::RoomOptions;
 use crate::key::{ParticipantId, RoomId};
+use crate::mute::Blocked;
+use crate::sample::Round;
 
 /// What an empty room waits for by default, as clients are told, seconds.
-const EMPTY_TIMEOUT_S: u32 = 300;
+pub(crate) const EMPTY_TIMEOUT_S: u32 = 300;
 
 /// A room.
 #[derive(Debug)]
@@ -28,9 +30,17 @@ pub(crate) struct Room {
     pub(crate) members: BTreeMap<String, ParticipantId>,
     /// Participants whose news wait, by sid.
     pub(crate) news: BTreeMap<String, lk::ParticipantInfo>,
+    /// Whose tracks are not forwarded, by identity; kept while they are away.
+    pub(crate) blocked: BTreeMap<String, Blocked>,
     pub(crate) speakers: Speakers,
     /// Numbers told last: participants, publishers.
     pub(crate) told: (u32, u32),
+    /// Number of the last event told.
+    pub(crate) last_event: u64,
+    /// Samples that are being taken.
+    pub(crate) round: Option<Round>,
+    /// It was closed while it could have gone on.
+    pub(crate) dismissed: bool,
 }
 
 /// What a room is made of; the rest begins empty.
@@ -57,8 +67,12 @@ impl Room {
             created: new.now,
             members: BTreeMap::new(),
             news: BTreeMap::new(),
+            blocked: BTreeMap::new(),
             speakers: Speakers::new(new.now.instant),
             told: (0, 0),
+            last_event: 0,
+            round: None,
+            dismissed: false,
         }
     }
 

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::command::Calls;
 use crate::context::Context;
 use crate::demux::{Demux, stun_ufrag};
 use crate::departure::Departures;
@@ -48,6 +49,8 @@ pub struct Sfu {
     pub(crate) connections: HashMap<ConnectionId, ParticipantId>,
     pub(crate) tracks: HashMap<TrackId, Publication>,
     pub(crate) track_ids: HashMap<TrackSid, TrackId>,
+    /// Remote procedure calls that wait for their answers.
+    pub(crate) calls: Calls,
     pub(crate) demux: Demux,
     /// Holds rewritten payloads; grows to the size of a packet once.
     pub(crate) scratch: Vec<u8>,
@@ -77,6 +80,7 @@ impl Sfu {
             connections: HashMap::new(),
             tracks: HashMap::new(),
             track_ids: HashMap::new(),
+            calls: Calls::default(),
             demux: Demux::default(),
             scratch: Vec::new(),
             stopping: false,
@@ -139,6 +143,7 @@ impl Sfu {
             + self.connections.len()
             + self.tracks.len()
             + self.track_ids.len()
+            + self.calls.len()
             + self.demux.len()
             + self.context.timers.len()
             + self.context.events.len()
@@ -272,10 +277,12 @@ impl Sfu {
             Timer::Negotiation(id) => self.on_negotiation_timeout(id),
             Timer::Speakers(id) => self.on_speakers(id),
             Timer::Quality(id) => self.on_quality(id),
+            Timer::Samples(id) => self.on_samples(id),
             Timer::Updates(id) => self.flush_news(id),
             Timer::RoomUpdate(id) => self.send_room_update(id),
             Timer::RoomClose(id) => self.on_room_close(id),
             Timer::Track(id) => self.on_track_timer(id),
+            Timer::Call(id) => self.on_call_timeout(id),
         }
     }
 }

@@ -4,10 +4,11 @@ use fermata_transport::MediaKind;
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 
-use crate::forward::{DownTrack, Settings};
+use crate::forward::{DownTally, DownTrack, Settings};
 use crate::key::{ParticipantId, TrackId};
 use crate::limits::{CHOICES_MAX, REQUEST_SIDS_MAX, SUBSCRIPTIONS_MAX};
 use crate::participant::TrackSubscription;
+use crate::sample::flow;
 use crate::sections::stream_id;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
@@ -105,6 +106,7 @@ impl Sfu {
         let subscription = TrackSubscription {
             mid: added,
             down: DownTrack::new(from.unwrap_or_default()),
+            tally: DownTally::new(flow(kind, publication.info.source)),
             settings: Settings::default(),
             area: 0,
         };
@@ -240,6 +242,9 @@ impl Sfu {
         let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
         subscription.settings = settings;
         subscription.down.set_settings(settings);
+        if settings.disabled {
+            subscription.tally.rest();
+        }
         let Some(publication) = tracks.get_mut(&track) else { return };
         if let Some(up) = publication.up.as_mut() {
             subscription.down.select(now, up);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use crate::key::{LinkId, ParticipantId, RoomId, TrackId};
+use crate::key::{CallId, LinkId, ParticipantId, RoomId, TrackId};
 
 /// What is to be done at a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Speakers(RoomId),
     /// How good connections are.
     Quality(RoomId),
+    /// Quality samples are taken.
+    Samples(RoomId),
     /// Waiting participant news go out.
     Updates(RoomId),
     /// Room numbers go out.
@@ -32,6 +34,8 @@ pub(crate) enum Timer {
     RoomClose(RoomId),
     /// Layers and keyframes of a track.
     Track(TrackId),
+    /// A remote procedure call has waited long enough.
+    Call(CallId),
 }
 
 /// All deadlines of a shard, soonest first.

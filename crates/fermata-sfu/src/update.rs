@@ -59,6 +59,8 @@ impl Sfu {
     pub(crate) fn announce(&mut self, id: ParticipantId) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.version += 1;
+        self.note_changes(id);
+        let Some(participant) = self.participants.get(&id) else { return };
         let room_id = participant.room;
         let (hidden, connection) = (participant.permission.hidden, participant.connection);
         let Some(info) = self.participant_info(id) else { return };
@@ -142,14 +144,19 @@ impl Sfu {
         }
     }
 
-    /// Tells everybody about the room.
+    /// Tells everybody about the room if its numbers have changed.
     pub(crate) fn send_room_update(&mut self, id: RoomId) {
+        let numbers = self.room_numbers(id);
+        if self.rooms.get(&id).is_some_and(|room| room.told != numbers) {
+            self.tell_room(id);
+        }
+    }
+
+    /// Tells everybody about the room at once.
+    pub(crate) fn tell_room(&mut self, id: RoomId) {
         let numbers = self.room_numbers(id);
         let Some(info) = self.room_info(id) else { return };
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if room.told == numbers {
-            return;
-        }
         room.told = numbers;
         for member in room.members.values().filter_map(|member| self.participants.get(member)) {
             let update = lk::RoomUpdate { room: Some(info.clone()) };

@@ -2,7 +2,7 @@
 //!
 //! Only what the token and the request themselves decide is decided here; admission is in the SFU.
 
-use fermata_auth::{Claims, Source, VideoGrant};
+use fermata_auth::{AgentWish, Claims, Source, VideoGrant};
 use fermata_sfu::io::{ConnectionId, Join, RoomOptions, RoomPermission, TokenOrder};
 use fermata_types::{Reason, Refusal, Role, RoomName, Scene, SdkAppId};
 use jiff::Timestamp;
@@ -152,6 +152,17 @@ fn options_of(claims: &Claims) -> RoomOptions {
         empty_timeout_s: config.empty_timeout_s,
         departure_timeout_s: config.departure_timeout_s,
         max_participants: config.max_participants,
+        agents: config.agents.iter().map(wish_of).collect(),
+    }
+}
+
+fn wish_of(agent: &AgentWish) -> lk::RoomAgentDispatch {
+    lk::RoomAgentDispatch {
+        agent_name: agent.agent_name.clone(),
+        metadata: agent.metadata.clone(),
+        deployment: agent.deployment.clone(),
+        attributes: agent.attributes.clone().into_iter().collect(),
+        ..Default::default()
     }
 }
 
@@ -308,12 +319,14 @@ mod tests {
         claims.room_config = Some(fermata_auth::RoomConfig {
             metadata: r#"{"scene":"live","title":"x"}"#.to_owned(),
             max_participants: Some(9),
+            agents: vec![AgentWish { agent_name: "echo".to_owned(), ..Default::default() }],
             ..Default::default()
         });
         claims.video.agent = true;
         let join = join(parts(claims)).unwrap();
         assert_eq!(join.room_options.scene, Some(Scene::Live));
         assert_eq!(join.room_options.max_participants, Some(9));
+        assert_eq!(join.room_options.agents[0].agent_name, "echo");
         assert_eq!(join.kind, i32::from(Kind::Agent));
         for other in ["", "live", "[]", r#"{"scene":"party"}"#, r#"{"scene":1}"#] {
             assert_eq!(scene_of(other), None, "{other}");

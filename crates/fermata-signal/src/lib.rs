@@ -19,6 +19,6 @@ pub mod refusal;
 
 pub use frame::{Frame, FrameError, Style, decode_binary, decode_text, encode};
 pub use hello::Hello;
-pub use join::{JoinParts, join, refresh_claims};
+pub use join::{JoinParts, join, refresh_claims, scene_of};
 pub use path::Endpoint;
 pub use refusal::RefusalBody;

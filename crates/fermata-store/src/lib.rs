@@ -12,10 +12,13 @@
 
 mod book;
 mod books;
+mod credential;
+pub mod deliveries;
 mod error;
 mod intake;
 pub mod limits;
 mod memory;
+pub mod monitoring;
 mod record;
 mod rules;
 mod seal;
@@ -24,6 +27,7 @@ mod stats;
 mod store;
 
 pub use book::*;
+pub use credential::*;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use record::*;

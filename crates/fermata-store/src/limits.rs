@@ -38,6 +38,29 @@ pub const API_KEYS_PER_APP_MAX: usize = 100;
 pub const APPS_PER_ACCOUNT_MAX: usize = 10_000;
 /// Operator API tokens, revoked ones included, because they are listed in one answer. Above: `Invalid`.
 pub const API_TOKENS_MAX: usize = 10_000;
+/// Secret pairs of one account that are in force. Above: `Invalid`.
+pub const SECRETS_IN_FORCE_MAX: usize = 20;
+/// Secret pairs of one account, revoked ones included, because they are listed in one answer. Above: `Invalid`.
+pub const SECRETS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Applications that one secret pair is limited to. Above: `Invalid`.
+pub const APPS_PER_SECRET_MAX: usize = 100;
+/// Public names of secret pairs, letters and digits; the fewest are [`SECRET_ID_LEN_MIN`]. Otherwise: `Invalid`.
+pub const SECRET_ID_LEN_MAX: usize = 64;
+/// Fewest letters and digits of a secret pair's public name.
+pub const SECRET_ID_LEN_MIN: usize = 4;
+/// Keys of secret pairs, visible ASCII; the fewest are [`SECRET_KEY_LEN_MIN`]. Otherwise: `Invalid`.
+pub const SECRET_KEY_LEN_MAX: usize = 128;
+/// Fewest characters of a secret pair's key.
+pub const SECRET_KEY_LEN_MIN: usize = 16;
+/// `LiveKit` webhooks of one application. Above: `Invalid`.
+pub const WEBHOOKS_PER_APP_MAX: usize = 8;
+/// Addresses that events go to. Above: `Invalid`.
+pub const CALLBACK_URL_LEN_MAX: usize = 2_083;
+/// Keys that sign the vendor's callbacks, letters and digits. Above: `Invalid`.
+pub const CALLBACK_KEY_LEN_MAX: usize = 32;
+/// Highest event group of the vendor's callbacks; the lowest is 1. Others: `Invalid`.
+pub const CALLBACK_GROUP_MAX: u8 = 11;
+
 /// Identities of users. Above: the opening goes to the quarantine.
 pub const IDENTITY_LEN_MAX: usize = 1_024;
 /// Values of settings. Above: `Invalid`.
@@ -58,6 +81,10 @@ pub const PAGE_LEN_MAX: u32 = 1_000;
 pub const USAGE_DAYS_MAX: usize = 400;
 /// Rows of one usage-by-room answer. Above: `Invalid`, ask for a shorter range.
 pub const ROOM_USAGE_ROWS_MAX: usize = 100_000;
+/// Longest range of one usage-by-span question: 31 civil days, one of which may have 25 hours. Above: `Invalid`.
+pub const SPAN_RANGE_MAX: SignedDuration = SignedDuration::from_hours(31 * 24 + 1);
+/// Longest span, seconds; the shortest is a minute. Otherwise, and for parts of minutes: `Invalid`.
+pub const SPAN_S_MAX: u32 = 86_400;
 /// Facts (openings, windows, closings) of one batch. Above: `Invalid`, nothing of it is taken.
 pub const BATCH_FACTS_MAX: usize = 65_536;
 /// Rows of the quarantine. Above: the row is not kept, only counted; what it accuses stays uncounted.
@@ -91,3 +118,32 @@ pub const OUTBOX_DEAD_MAX: u32 = 10_000;
 pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;
 /// Rows of one answer about use by day. Above: `Invalid`, ask for a shorter range.
 pub const DAY_USES_MAX: usize = 100_000;
+
+/// How long rooms, stays, events and samples are kept for monitoring.
+pub const MONITORING_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// How long totals of minutes are kept.
+pub const MONITORING_MINUTES_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// How long totals of hours and days are kept.
+pub const MONITORING_TOTALS_KEPT: SignedDuration = SignedDuration::from_hours(61 * 24);
+/// Bytes of the monitoring database by default. Above: the oldest rows leave, and are counted.
+pub const MONITORING_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
+/// Batches, clearings and sweeps that may wait for the writer of monitoring. Above: `Busy`.
+pub const MONITORING_WRITE_QUEUE_LEN: usize = 64;
+/// Questions that may wait for a reader of monitoring. Above: `Busy`.
+pub const MONITORING_READ_QUEUE_LEN: usize = 256;
+/// Reader threads of monitoring, each with a connection of its own.
+pub const MONITORING_READERS: usize = 2;
+/// Texts of clients, characters; what is longer is cut.
+pub const MONITORING_TEXT_CHARS_MAX: usize = 128;
+/// Rows of one page. Above: that many.
+pub const MONITORING_PAGE_MAX: u32 = 1_000;
+/// Events of one answer. Above: the latest are left out.
+pub const MONITORING_EVENTS_MAX: u32 = 10_000;
+/// Packed samples of one answer, bytes. Above: `Invalid`, ask for fewer users or a shorter time.
+pub const MONITORING_SAMPLES_BYTES_MAX: u64 = 32 * 1_024 * 1_024;
+/// Rows that one step of sweeping takes from a table.
+pub const MONITORING_SWEEP_ROWS: u32 = 2_000;
+/// Pages that one step of sweeping gives back to the disk.
+pub const MONITORING_SWEEP_PAGES: u32 = 1_000;
+/// How long after its end an hour or a day is counted, so that what is late is in it.
+pub const MONITORING_COUNT_AFTER: SignedDuration = SignedDuration::from_mins(10);

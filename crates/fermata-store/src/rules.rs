@@ -2,20 +2,25 @@
 
 use fermata_billing::calendar::{Calendar, CalendarError};
 use fermata_billing::limits::FIRED_PER_CALL_MAX;
+use fermata_billing::notice::check_url;
 use fermata_billing::verify::Disagreement;
 use fermata_types::{AccountId, NodeId, Scene, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS};
 use jiff::{SignedDuration, Span, Timestamp, civil::Date};
 
 use crate::books::clock_offset;
 use crate::limits::{
-    API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX, DAY_USES_MAX,
-    DISCONNECT_TIMEOUT_S_DEFAULT, DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN, ID_LEN_MAX,
-    NAME_CHARS_MAX, ONCE_KEY_LEN_MAX, OUTBOX_ERROR_CHARS_MAX, PAGE_LEN_MAX, PARTNERS_MAX,
-    ROOM_USAGE_ROWS_MAX, SECRET_LEN_MAX, SETTING_LEN_MAX, SETTING_NAME_LEN_MAX, USAGE_DAYS_MAX,
+    API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX,
+    APPS_PER_SECRET_MAX, CALLBACK_GROUP_MAX, CALLBACK_KEY_LEN_MAX, CALLBACK_URL_LEN_MAX,
+    DAY_USES_MAX, DISCONNECT_TIMEOUT_S_DEFAULT, DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN,
+    ID_LEN_MAX, NAME_CHARS_MAX, ONCE_KEY_LEN_MAX, OUTBOX_ERROR_CHARS_MAX, PAGE_LEN_MAX,
+    PARTNERS_MAX, ROOM_USAGE_ROWS_MAX, SECRET_ID_LEN_MAX, SECRET_ID_LEN_MIN, SECRET_KEY_LEN_MAX,
+    SECRET_KEY_LEN_MIN, SECRET_LEN_MAX, SECRETS_IN_FORCE_MAX, SECRETS_PER_ACCOUNT_MAX,
+    SETTING_LEN_MAX, SETTING_NAME_LEN_MAX, SPAN_RANGE_MAX, SPAN_S_MAX, USAGE_DAYS_MAX,
+    WEBHOOKS_PER_APP_MAX,
 };
 use crate::{
-    Account, ApiKey, ApiToken, App, AppChange, AppWithKeys, Books, Once, Partner, Standing,
-    StoreError,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys, Books,
+    Callback, Once, Partner, Standing, StoreError,
 };
 
 type Checked<T = ()> = Result<T, StoreError>;
@@ -38,6 +43,10 @@ pub(crate) fn no_api_key(key: &str) -> StoreError {
 
 pub(crate) fn no_token(id: &TokenId) -> StoreError {
     StoreError::NotFound { what: "API token", id: id.to_string() }
+}
+
+pub(crate) fn no_secret(secret_id: &str) -> StoreError {
+    StoreError::NotFound { what: "secret", id: secret_id.to_owned() }
 }
 
 pub(crate) fn exists(what: &'static str, id: &impl ToString) -> StoreError {
@@ -211,6 +220,113 @@ pub(crate) fn same_token(old: &ApiToken, new: &ApiToken) -> bool {
     (&old.name, &old.role, parts(old)) == (&new.name, &new.role, parts(new))
 }
 
+/// Checks a new secret pair; its applications come back ascending.
+pub(crate) fn secret(mut new: ApiSecret) -> Checked<ApiSecret> {
+    let id = &new.secret_id;
+    let lens = SECRET_ID_LEN_MIN..=SECRET_ID_LEN_MAX;
+    if !lens.contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let problem = format!("{SECRET_ID_LEN_MIN} to {SECRET_ID_LEN_MAX} letters and digits");
+        return Err(invalid("secret_id", format!("it takes {problem}")));
+    }
+    bounded("account_id", new.account.as_str(), ID_LEN_MAX)?;
+    display_name(&new.name)?;
+    let key = &new.secret_key;
+    let lens = SECRET_KEY_LEN_MIN..=SECRET_KEY_LEN_MAX;
+    if !lens.contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem =
+            format!("{SECRET_KEY_LEN_MIN} to {SECRET_KEY_LEN_MAX} visible ASCII characters");
+        return Err(invalid("secret_key", format!("it takes {problem}")));
+    }
+    if new.apps.len() > APPS_PER_SECRET_MAX {
+        let len = new.apps.len();
+        return Err(invalid("apps", format!("{len}; at most {APPS_PER_SECRET_MAX} are allowed")));
+    }
+    new.apps.sort_unstable();
+    if new.apps.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        return Err(invalid("apps", "one is there twice"));
+    }
+    if new.revoked_at.is_some() {
+        return Err(invalid("revoked_at", "a new secret pair is in force"));
+    }
+    new.created_at = stored(new.created_at);
+    Ok(new)
+}
+
+/// Is `new` the secret pair that is stored already? Being revoked since does not make it another one.
+pub(crate) fn same_secret(old: &ApiSecret, new: &ApiSecret) -> bool {
+    let unrevoked = ApiSecret { revoked_at: None, ..old.clone() };
+    unrevoked == *new
+}
+
+/// May a secret pair be limited to this application?
+pub(crate) fn own_app(id: SdkAppId, own: bool) -> Checked {
+    if own {
+        return Ok(());
+    }
+    Err(invalid("apps", format!("the account has no application {id}")))
+}
+
+/// May one more secret pair join `all` others of its account, `in_force` of which are not revoked?
+pub(crate) fn room_for_secret(all: usize, in_force: usize) -> Checked {
+    if in_force >= SECRETS_IN_FORCE_MAX {
+        let problem = format!("the account has {in_force} in force, as many as are allowed");
+        return Err(invalid("secrets", format!("{problem}; revoke one first")));
+    }
+    if all >= SECRETS_PER_ACCOUNT_MAX {
+        let problem = format!("the account has {all}, revoked ones included");
+        return Err(invalid("secrets", format!("{problem}, as many as are allowed")));
+    }
+    Ok(())
+}
+
+/// Checks where events are to go. Whether named API keys are there is asked by [`own_keys`].
+pub(crate) fn callbacks(all: AppCallbacks) -> Checked<AppCallbacks> {
+    let address = |field: &'static str, url: &str| {
+        check_url(url, CALLBACK_URL_LEN_MAX).map_err(|problem| invalid(field, problem))
+    };
+    if let Some(Callback { url, key, groups }) = &all.callback {
+        address("callback.url", url)?;
+        let lens = 1..=CALLBACK_KEY_LEN_MAX;
+        if !lens.contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            let problem = format!("it takes 1 to {CALLBACK_KEY_LEN_MAX} letters and digits");
+            return Err(invalid("callback.key", problem));
+        }
+        let ascending = groups.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+        let known = groups.iter().all(|group| (1..=CALLBACK_GROUP_MAX).contains(group));
+        if groups.is_empty() || !ascending || !known {
+            let problem = format!("it takes numbers of 1 to {CALLBACK_GROUP_MAX}, ascending");
+            return Err(invalid("callback.groups", format!("{problem}, one at least")));
+        }
+    }
+    if all.webhooks.len() > WEBHOOKS_PER_APP_MAX {
+        let len = all.webhooks.len();
+        let problem = format!("{len}; at most {WEBHOOKS_PER_APP_MAX} are allowed");
+        return Err(invalid("webhooks", problem));
+    }
+    for (place, webhook) in all.webhooks.iter().enumerate() {
+        address("webhooks", &webhook.url)?;
+        if let Some(key) = &webhook.api_key {
+            bounded("webhooks.api_key", key, API_KEY_LEN_MAX)?;
+        }
+        if all.webhooks.iter().take(place).any(|earlier| earlier.url == webhook.url) {
+            return Err(invalid("webhooks", "two have the same address"));
+        }
+    }
+    Ok(all)
+}
+
+/// Are the API keys that webhooks name keys of the application?
+pub(crate) fn own_keys(all: &AppCallbacks, app: &AppWithKeys) -> Checked {
+    let own = |name: &String| app.api_keys.iter().any(|key| key.key == *name);
+    match all.webhooks.iter().filter_map(|webhook| webhook.api_key.as_ref()).find(|key| !own(key)) {
+        None => Ok(()),
+        Some(name) => {
+            let problem = format!("the application has no API key {name:?}");
+            Err(invalid("webhooks.api_key", problem))
+        }
+    }
+}
+
 /// The settings of an application after they were cleared (T21).
 pub(crate) fn cleared(app: App) -> App {
     App {
@@ -302,6 +418,20 @@ pub(crate) fn range(from: Timestamp, to: Timestamp) -> Checked<(Timestamp, Times
         return Err(invalid("from", "it is later than `to`"));
     }
     Ok((stored(from), stored(to)))
+}
+
+/// A range in spans that one answer can hold: its ends as they are stored, and the span in microseconds.
+pub(crate) fn spans(from: Timestamp, to: Timestamp, span_s: u32) -> Checked<(i64, i64, i64)> {
+    if !(WINDOW_SECONDS..=SPAN_S_MAX).contains(&span_s) || !span_s.is_multiple_of(WINDOW_SECONDS) {
+        let problem =
+            format!("{span_s}; whole minutes of {WINDOW_SECONDS} to {SPAN_S_MAX} seconds");
+        return Err(invalid("span_s", format!("{problem} are allowed")));
+    }
+    let (from, to) = range(from, to)?;
+    if to.duration_since(from) > SPAN_RANGE_MAX {
+        return Err(invalid("to", "at most 31 days in one question"));
+    }
+    Ok((to_us(from), to_us(to), i64::from(span_s) * 1_000_000))
 }
 
 pub(crate) fn setting_name(name: &'static str) -> Checked {

@@ -17,9 +17,10 @@ use jiff::{Timestamp, civil::Date};
 use tokio::sync::watch;
 
 use crate::{
-    Account, Advanced, ApiKey, ApiToken, App, AppChange, AppWithKeys, Billed, BillingCall, Books,
-    Changed, CheckReport, ClockTarget, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner,
-    Quarantined, RoomUsage, Standing, Stay, StoreError, Taken,
+    Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
+    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, StoreError,
+    Taken,
 };
 
 /// What a command returns: resolves once the effect is durable.
@@ -75,6 +76,28 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Revokes one; repeating it keeps the first time.
     fn revoke_api_token(&self, id: TokenId, at: Timestamp) -> StoreFuture<'_, ApiToken>;
 
+    /// Adds a secret pair of the server APIs. Its id must be free (`Exists`) or the same pair's, account and
+    /// applications must be there.
+    fn create_secret(&self, secret: ApiSecret) -> StoreFuture<'_, ApiSecret>;
+    /// Every secret pair that is in force, for the directory.
+    fn load_secrets(&self) -> StoreFuture<'_, Vec<ApiSecret>>;
+    /// Secret pairs of an account, revoked ones included, by creation.
+    fn list_secrets(&self, account: AccountId) -> StoreFuture<'_, Vec<ApiSecret>>;
+    /// Revokes one of an account; repeating it keeps the first time.
+    fn revoke_secret(
+        &self,
+        account: AccountId,
+        secret_id: String,
+        at: Timestamp,
+    ) -> StoreFuture<'_, ApiSecret>;
+    /// Where events of an application go.
+    fn callbacks(&self, id: SdkAppId) -> StoreFuture<'_, AppCallbacks>;
+    /// The same of every application that has any, for the directory.
+    fn load_callbacks(&self) -> StoreFuture<'_, Vec<(SdkAppId, AppCallbacks)>>;
+    /// Replaces it all. API keys that webhooks name must be the application's; one that is removed later stays named.
+    fn set_callbacks(&self, id: SdkAppId, callbacks: AppCallbacks)
+    -> StoreFuture<'_, AppCallbacks>;
+
     /// Takes a node's batch: stays, windows (merged by max), watermark. Any repetition or order is harmless.
     /// Windows of a stay that was never opened are kept and counted once the opening arrives.
     /// What the batch adds goes into the accounts' books in the same transaction; what is due there fires first.
@@ -87,6 +110,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Seconds per civil day (account's zone) and SKU, `from` to `to` inclusive, ordered by day and SKU.
     fn usage_by_day(&self, id: SdkAppId, from: Date, to: Date) -> StoreFuture<'_, Vec<DayUsage>>;
+    /// Seconds per span of `span_s` (60 to 86,400, a multiple of 60; spans begin at `from`) and SKU in `from..to`
+    /// (31 days at most), ordered by span and SKU; spans without use are left out.
+    fn usage_by_span(
+        &self,
+        id: SdkAppId,
+        from: Timestamp,
+        to: Timestamp,
+        span_s: u32,
+    ) -> StoreFuture<'_, Vec<SpanUsage>>;
     /// Seconds per room life and SKU of stays that entered in `from..to`.
     fn usage_by_room(
         &self,

@@ -52,6 +52,6 @@ pub use fermata_types::MediaKind;
 pub use id::{Mid, Rid};
 pub use negotiate::{Assignment, AudioTuning, Offered, OfferedSection};
 pub use sdp::sanitise_token;
-pub use stats::TransportStats;
+pub use stats::{StreamStats, TransportStats};
 pub use stun::stun_username_ufrag;
 pub use transport::Transport;

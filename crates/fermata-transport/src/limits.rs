@@ -47,6 +47,9 @@ pub const SSRC_CACHE_MAX: usize = 1_024;
 /// Sender reports remembered, one per section and layer; forgotten all at once when exceeded.
 pub const SENDER_REPORTS_MAX: usize = 1_024;
 
+/// Streams whose feedback is remembered, one per section, layer and direction; forgotten all at once when exceeded.
+pub const STREAM_STATS_MAX: usize = 4_096;
+
 /// How often loss, round-trip time and byte counts are refreshed.
 pub const STATS_INTERVAL: Duration = Duration::from_secs(2);
 

@@ -1,8 +1,12 @@
 //! Counters and path quality of one connection.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use str0m::media::{Mid, Rid};
 use str0m::stats::{MediaEgressStats, MediaIngressStats, PeerStats};
+
+use crate::limits::STREAM_STATS_MAX;
 
 /// Counters since the start and the latest view of the path, refreshed every [`crate::limits::STATS_INTERVAL`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -37,6 +41,25 @@ pub struct TransportStats {
     pub messages_refused: u64,
 }
 
+/// Feedback about one stream (a section and layer, one way), totals since its start, refreshed every
+/// [`crate::limits::STATS_INTERVAL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamStats {
+    /// Packets that the peer misses, as its last receiver report says; for what we send only. It may fall.
+    pub lost: u64,
+    /// NACKs: of the peer for what we send, ours for what it sends.
+    pub nacks: u64,
+    /// Interarrival jitter in ticks of the codec's clock (RFC 3550 section 6.4.1), measured where it arrives.
+    pub jitter: u32,
+}
+
+/// Which way a stream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    Sent,
+    Received,
+}
+
 /// A running mean of the loss fractions in one round of reports.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mean {
@@ -59,6 +82,7 @@ pub(crate) struct Collector {
     egress: Mean,
     ingress: Mean,
     nacks: u64,
+    streams: HashMap<(Mid, Option<Rid>, Way), StreamStats>,
 }
 
 impl Collector {
@@ -82,11 +106,33 @@ impl Collector {
         }
         self.nacks += report.nacks;
         self.stats.nacks_received = self.stats.nacks_received.max(self.nacks);
+        // Before the first report there is nothing to say, and nothing to count from.
+        if let Some(remote) = &report.remote {
+            let stats = StreamStats {
+                lost: remote.packets_lost,
+                nacks: report.nacks,
+                jitter: remote.jitter,
+            };
+            self.remember((report.mid, report.rid, Way::Sent), stats);
+        }
     }
 
     pub(crate) fn ingress(&mut self, report: &MediaIngressStats) {
         if let Some(loss) = report.loss {
             self.stats.loss_received = Some(self.ingress.add(loss));
         }
+        let stats = StreamStats { lost: 0, nacks: report.nacks, jitter: report.jitter };
+        self.remember((report.mid, report.rid, Way::Received), stats);
+    }
+
+    fn remember(&mut self, stream: (Mid, Option<Rid>, Way), stats: StreamStats) {
+        if self.streams.len() >= STREAM_STATS_MAX && !self.streams.contains_key(&stream) {
+            self.streams.clear();
+        }
+        self.streams.insert(stream, stats);
+    }
+
+    pub(crate) fn stream(&self, stream: (Mid, Option<Rid>, Way)) -> Option<StreamStats> {
+        self.streams.get(&stream).copied()
     }
 }

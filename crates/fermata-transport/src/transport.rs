@@ -19,7 +19,7 @@ use crate::id::{Mid, Rid};
 use crate::limits;
 use crate::lines::Lines;
 use crate::negotiate::Negotiation;
-use crate::stats::{Collector, TransportStats};
+use crate::stats::{Collector, StreamStats, TransportStats, Way};
 
 /// One WebRTC connection. See the crate's page for the polling contract.
 pub struct Transport {
@@ -222,6 +222,18 @@ impl Transport {
     /// Counters and path quality.
     pub fn stats(&self) -> TransportStats {
         self.stats.stats
+    }
+
+    /// Feedback about what is sent on a section, once the peer reported any.
+    pub fn sent_stats(&self, mid: Mid) -> Option<StreamStats> {
+        let line = self.lines.get(mid)?;
+        self.stats.stream((line.wire, None, Way::Sent))
+    }
+
+    /// Feedback about what comes in on a section and layer, once something came.
+    pub fn received_stats(&self, mid: Mid, rid: Option<Rid>) -> Option<StreamStats> {
+        let line = self.lines.get(mid)?;
+        self.stats.stream((line.wire, rid.map(|rid| rid.0), Way::Received))
     }
 
     /// The latest [`Event::BandwidthEstimate`], bits per second.

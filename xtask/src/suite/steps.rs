@@ -90,10 +90,17 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "e2e-python",
-        what: "the binary with LiveKit's Python clients",
-        limit: minutes(15),
+        what: "the binary with LiveKit's Python clients and the vendor's Python SDKs",
+        limit: minutes(20),
         quick: false,
         work: Work::Commands(python_commands),
+    },
+    Step {
+        name: "e2e-node",
+        what: "the binary with LiveKit's and the vendor's server SDKs for Node",
+        limit: minutes(10),
+        quick: false,
+        work: Work::Commands(node_commands),
     },
     Step {
         name: "e2e-browser",
@@ -116,7 +123,15 @@ fn python_commands() -> Result<Vec<Command>> {
     setup::compiler()?;
     let python = setup::venv()?;
     let mut tests = end_to_end(&python);
-    tests.current_dir(paths::e2e_python()).arg("run.py");
+    tests.current_dir(paths::e2e_python()).arg("run.py").env("PYTHON_APART", setup::venv_apart()?);
+    Ok(vec![build::test_binary(), tests])
+}
+
+fn node_commands() -> Result<Vec<Command>> {
+    setup::compiler()?;
+    setup::node_modules(&paths::e2e_node())?;
+    let mut tests = end_to_end("npm".as_ref());
+    tests.current_dir(paths::e2e_node()).args(["test", "--silent"]);
     Ok(vec![build::test_binary(), tests])
 }
 

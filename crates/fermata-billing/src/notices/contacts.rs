@@ -206,15 +206,19 @@ fn check_webhook(webhook: &Webhook) -> Result<(), Refusal> {
             format!("1 to {WEBHOOK_SECRET_LEN_MAX} bytes are allowed, these are {secret}");
         return Err(Refusal::invalid("webhook.secret", problem));
     }
-    check_url(&webhook.url).map_err(|why| {
+    check_url(&webhook.url, WEBHOOK_URL_LEN_MAX).map_err(|why| {
         let problem = format!("{:?} is no address of a webhook: {why}", excerpt(&webhook.url));
         Refusal::invalid("webhook.url", problem)
     })
 }
 
-fn check_url(url: &str) -> Result<(), String> {
-    if url.len() > WEBHOOK_URL_LEN_MAX {
-        return Err(format!("at most {WEBHOOK_URL_LEN_MAX} bytes are allowed"));
+/// Is it the address of a web server, as far as its text says?
+///
+/// # Errors
+/// What is wrong, as a sentence without its end.
+pub fn check_url(url: &str, len_max: usize) -> Result<(), String> {
+    if url.len() > len_max {
+        return Err(format!("at most {len_max} bytes are allowed"));
     }
     if !url.chars().all(|c| c.is_ascii_graphic()) {
         return Err("spaces, control and non-ASCII characters must be escaped".to_owned());

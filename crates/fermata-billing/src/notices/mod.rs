@@ -21,6 +21,7 @@ use crate::state::{Item, ItemKey};
 use crate::step::Step;
 
 pub(crate) use alerts::{balance_alert_again, balance_moved, package_moved};
+pub use contacts::check_url;
 pub(crate) use contacts::{drop_contact, put_contact, remove_contact, subscribe, unsubscribe};
 
 /// Title, text and clauses of a notice.

@@ -13,7 +13,7 @@ pub(super) fn build(command: Command) -> Command {
     command.about("Print a page of the guide that is made from the program").arg(
         Arg::new("page")
             .required(true)
-            .value_parser(["configuration", "metrics", "errors", "policy"])
+            .value_parser(["configuration", "metrics", "errors", "policy", "server-apis"])
             .help("Which page"),
     )
 }
@@ -24,6 +24,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         "metrics" => metrics::markdown(),
         "errors" => errors(),
         "policy" => fermata_billing::page::policy_page(),
+        "server-apis" => fermata_trtc::page::server_apis_page(),
         _ => config::markdown(),
     })
 }

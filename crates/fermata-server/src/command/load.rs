@@ -25,6 +25,14 @@ pub(super) fn build(command: Command) -> Command {
         .arg(text("secret", "secret", "Its secret"))
         .arg(text("room", "load", "Room"))
         .arg(
+            Arg::new("rooms")
+                .long("rooms")
+                .value_name("N")
+                .default_value("1")
+                .value_parser(value_parser!(u32).range(1..=i64::from(CLIENTS_MAX)))
+                .help("Rooms alike at the same time; the clients are in each of them"),
+        )
+        .arg(
             Arg::new("shape")
                 .long("shape")
                 .value_name("SHAPE")
@@ -83,6 +91,7 @@ fn options(matches: &ArgMatches) -> Options {
         key: text("key"),
         secret: text("secret"),
         room: text("room"),
+        rooms: matches.get_one("rooms").copied().unwrap_or(1),
         shape: shape.map_or(Shape::Meeting, |(_, shape)| *shape),
         clients: matches.get_one("clients").copied().unwrap_or(1),
         seconds: matches.get_one("seconds").copied().unwrap_or(1),

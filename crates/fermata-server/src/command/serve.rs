@@ -15,15 +15,16 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
 use clap::{ArgMatches, Command};
 use fermata_auth::api_token;
-use fermata_node::{Listen, Node, NodeConfig, NodeHandle};
+use fermata_node::{Listen, Node, NodeConfig, NodeEvent, NodeHandle, event_channel};
 use fermata_store::{ApiToken, SqliteOptions, SqliteStore, Store, TokenRole};
 use fermata_types::{NodeId, Now, TokenId};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::Sender;
 
 use super::{block_on, control, print, settings, with_config};
 use crate::config::{ConfigError, Settings};
-use crate::directory::Directory;
+use crate::directory::{BuiltIn, Directory};
 use crate::http::connections::CountingAcceptor;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADER_TIME_MAX, TLS_HANDSHAKE_TIME_MAX};
 use crate::metrics::Metric;
@@ -70,11 +71,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = sqlite.clone();
     let directory = credentials(&settings, &*store).await?;
     let http_listener = bind_http(settings.http)?;
-    let node = start_node(&settings, &data.path, &store).await?;
+    let (events_in, events) = event_channel();
+    let node = start_node(&settings, &data.path, &store, events_in).await?;
     let stats = Box::new(move || sqlite.stats());
     let shared: Shared =
-        Arc::new(Server::new(settings, data.path.clone(), store, stats, node, directory));
-    let tasks = Tasks::start(&shared, channels).await.context("the standings are not in force")?;
+        Arc::new(Server::new(settings, data.path.clone(), store, stats, node, directory)?);
+    let tasks =
+        Tasks::start(&shared, channels, events).await.context("the standings are not in force")?;
 
     let handle = Handle::new();
     let address = http_listener.local_addr()?;
@@ -126,9 +129,9 @@ fn data_folder(settings: &Settings) -> anyhow::Result<DataDir> {
 async fn credentials(settings: &Settings, store: &dyn Store) -> anyhow::Result<Directory> {
     if settings.dev {
         dev::prepare(store).await?;
-        return Ok(Directory::load(store, dev::operator_tokens()).await?);
+        return Ok(Directory::load(store, dev::built_in()).await?);
     }
-    let directory = Directory::load(store, Vec::new()).await?;
+    let directory = Directory::load(store, BuiltIn::default()).await?;
     for app in directory.apps() {
         let id = app.app.sdk_app_id;
         if let Some(pair) = app.api_keys.iter().find(|pair| pair.secret.len() < SECRET_BYTES_MIN) {
@@ -187,6 +190,7 @@ async fn start_node(
     settings: &Settings,
     data_dir: &Path,
     store: &Arc<dyn Store>,
+    events: Sender<NodeEvent>,
 ) -> anyhow::Result<NodeHandle> {
     let fresh = NodeId::random(&mut rand::rng()).to_string();
     let name = store.set_setting_once(NODE_SETTING, fresh).await?;
@@ -201,6 +205,7 @@ async fn start_node(
     }
     let mut config = NodeConfig::new(NodeId::from_text(&name), data_dir.to_owned(), vec![listen]);
     config.limits = settings.limits();
+    config.events = Some(events);
     Node::start(config, Arc::new(Arc::clone(store))).await.map_err(|error| match error {
         fermata_node::StartError::Bind { bind, source } => {
             anyhow::Error::new(ConfigError::Conflict {

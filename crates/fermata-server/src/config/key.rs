@@ -299,6 +299,36 @@ pub const KEYS: &[Key] = &[
                  program. Empty means the one inside.",
     },
     Key {
+        name: "server_api_rate",
+        flag: "server-api-rate",
+        kind: Kind::Number { min: 1, max: 100_000 },
+        unit: "calls/s",
+        default: "20",
+        default_dev: None,
+        effect: "Calls a second that one account may make of one action of the vendor's server API. More are \
+                 answered RequestLimitExceeded.",
+    },
+    Key {
+        name: "server_api_usage_rate",
+        flag: "server-api-usage-rate",
+        kind: Kind::Number { min: 1, max: 100_000 },
+        unit: "calls/s",
+        default: "5",
+        default_dev: None,
+        effect: "The same for the actions that read usage statistics. DescribeTrtcRoomUsage takes one call in \
+                 15 seconds in any case.",
+    },
+    Key {
+        name: "monitoring_bytes_max",
+        flag: "monitoring-bytes-max",
+        kind: Kind::Number { min: 1_048_576, max: 1_099_511_627_776 },
+        unit: "bytes",
+        default: "4294967296",
+        default_dev: None,
+        effect: "Most bytes that monitoring keeps of rooms, users, events and samples. Above, the oldest go \
+                 before their 14 days are over.",
+    },
+    Key {
         name: "webhook_private_networks",
         flag: "webhook-private-networks",
         kind: Kind::Switch,

@@ -56,6 +56,12 @@ pub struct Settings {
     pub live_users_max: usize,
     /// Folder of the meeting page, instead of the embedded one.
     pub meet_dir: Option<PathBuf>,
+    /// Calls a second of one account and action of the vendor's server API.
+    pub server_api_rate: u32,
+    /// The same for actions that read usage statistics.
+    pub server_api_usage_rate: u32,
+    /// Most bytes of the monitoring database.
+    pub monitoring_bytes_max: u64,
     /// Webhooks may reach private networks and this machine.
     pub webhook_private_networks: bool,
     /// Mail server, and the sender of mails.
@@ -97,6 +103,13 @@ impl Settings {
             participants_max: number(layers, "participants_max", 20_000),
             live_users_max: number(layers, "live_users_max", 10_000),
             meet_dir: path("meet_dir"),
+            server_api_rate: number(layers, "server_api_rate", 20),
+            server_api_usage_rate: number(layers, "server_api_usage_rate", 5),
+            monitoring_bytes_max: number(
+                layers,
+                "monitoring_bytes_max",
+                fermata_store::limits::MONITORING_BYTES_MAX,
+            ),
             webhook_private_networks: layers.get("webhook_private_networks") == "true",
             mail: layers.get("smtp_url").parse().ok().zip(layers.get("mail_from").parse().ok()),
             trusted_ca: path("trusted_ca"),

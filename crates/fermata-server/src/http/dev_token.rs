@@ -14,16 +14,18 @@ use serde::{Deserialize, Serialize};
 
 use super::livekit::refusal_response;
 use super::peer::Peer;
-use crate::dev::{API_KEY, API_SECRET, SDK_APP_ID};
+use crate::dev::{API_KEY, API_SECRET, SDK_APP_ID, SECRET_ID, SECRET_KEY};
 use crate::limits::EXCHANGED_TOKEN_LIFETIME_MAX;
 use crate::server::Shared;
 
-/// What the page has to know.
+/// What the page has to know, and what a program on this machine signs requests of the server APIs with.
 #[derive(Debug, Serialize)]
 struct Info {
     dev: bool,
     sdk_app_id: u32,
     livekit_url: String,
+    secret_id: &'static str,
+    secret_key: &'static str,
 }
 
 /// Who wants in.
@@ -54,7 +56,14 @@ pub async fn info(State(shared): State<Shared>, Extension(peer): Extension<Peer>
         return StatusCode::NOT_FOUND.into_response();
     }
     let livekit_url = peer.ws_url(None);
-    Json(Info { dev: true, sdk_app_id: SDK_APP_ID.0, livekit_url }).into_response()
+    Json(Info {
+        dev: true,
+        sdk_app_id: SDK_APP_ID.0,
+        livekit_url,
+        secret_id: SECRET_ID,
+        secret_key: SECRET_KEY,
+    })
+    .into_response()
 }
 
 /// Gives anybody on this machine a token for any room.

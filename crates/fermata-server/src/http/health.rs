@@ -13,10 +13,10 @@ use crate::server::Shared;
 use crate::v1::auth::is_operator;
 
 /// `GET /`: clients probe it to see whether they are online. A person in a browser gets the meeting page.
-pub async fn root(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+pub fn root(shared: &Shared, headers: &HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let person = accept.is_some_and(|accept| accept.contains("text/html"));
-    if person && presence(&shared) != Presence::Absent {
+    if person && presence(shared) != Presence::Absent {
         return ([(header::VARY, "accept")], Redirect::to("/meet/")).into_response();
     }
     ([(header::VARY, "accept")], "OK").into_response()

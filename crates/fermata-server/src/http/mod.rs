@@ -35,7 +35,6 @@ pub fn router(shared: &Shared) -> Router {
         .route("/usersig/token", post(usersig::exchange))
         .layer(cors());
     let routes = Router::new()
-        .route("/", get(health::root))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -45,6 +44,9 @@ pub fn router(shared: &Shared) -> Router {
         .route("/dev/info", get(dev_token::info))
         .route("/dev/token", post(dev_token::token))
         .merge(client)
+        .merge(crate::server_api::router())
+        .merge(crate::twirp::router())
+        .merge(crate::agent::router())
         .merge(v1::router(shared))
         .fallback(nowhere)
         .layer(from_fn_with_state(shared.clone(), counted))
@@ -68,7 +70,7 @@ pub fn control_router(shared: &Shared) -> Router {
 }
 
 /// Every origin and every header: clients are pages of other sites, and their token is their credential.
-fn cors() -> CorsLayer {
+pub(crate) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(AllowMethods::mirror_request())

@@ -1,7 +1,7 @@
 //! Metrics: one table of names, read from our own counters, the media plane and the store.
 //!
 //! The table also makes `docs/guide/metrics.md`. Names are `fermata_AREA_NOUN_UNIT`, counters end in
-//! `_total`; the only labels are the route's template and the status, so their number is bounded.
+//! `_total`; labels are words of tables (routes, statuses, actions, codes), so their number is bounded.
 
 mod table;
 
@@ -21,11 +21,16 @@ use table::{NODE, OWN, Row, SFU, STORE, Type};
 pub struct Metrics {
     own: Vec<AtomicU64>,
     requests: Mutex<BTreeMap<(String, u16), u64>>,
+    server_api: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { own: OWN.iter().map(|_| AtomicU64::new(0)).collect(), requests: Mutex::default() }
+        Self {
+            own: OWN.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: Mutex::default(),
+            server_api: Mutex::default(),
+        }
     }
 }
 
@@ -62,6 +67,12 @@ impl Metrics {
         *requests.entry((route.to_owned(), status)).or_default() += 1;
     }
 
+    /// Counts an answered call of the vendor's server API. Both are words of tables, so their number is bounded.
+    pub fn server_api(&self, action: &'static str, code: &'static str) {
+        let mut calls = self.server_api.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *calls.entry((action, code)).or_default() += 1;
+    }
+
     /// Everything as Prometheus text (format 0.0.4).
     pub fn expose(&self, node: &NodeStats, store: &StoreStats) -> String {
         let mut text = String::new();
@@ -71,6 +82,14 @@ impl Metrics {
             let _ =
                 writeln!(text, "{}{{route=\"{route}\",status=\"{status}\"}} {count}", REQUESTS.0);
         }
+        drop(requests);
+        head(&mut text, SERVER_API.0, SERVER_API.1, SERVER_API.2);
+        let calls = self.server_api.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for ((action, code), count) in calls.iter() {
+            let _ =
+                writeln!(text, "{}{{action=\"{action}\",code=\"{code}\"}} {count}", SERVER_API.0);
+        }
+        drop(calls);
         for (row, value) in OWN.iter().zip(&self.own) {
             sample(&mut text, row.name, row.kind, row.help, value.load(Ordering::Relaxed));
         }
@@ -91,6 +110,11 @@ impl Metrics {
 
 const REQUESTS: (&str, Type, &str) =
     ("fermata_http_requests_total", Type::Counter, "HTTP requests answered, by route and status.");
+const SERVER_API: (&str, Type, &str) = (
+    "fermata_server_api_calls_total",
+    Type::Counter,
+    "Calls of the vendor's server API answered, by action (`unknown` before it was found) and code.",
+);
 const BUILD_INFO: &str = "Always 1; the label says which version runs.";
 
 fn head(text: &mut String, name: &str, kind: Type, help: &str) {
@@ -110,6 +134,7 @@ pub fn markdown() -> String {
     };
     row("fermata_build_info", Type::Gauge, BUILD_INFO, "`version`");
     row(REQUESTS.0, REQUESTS.1, REQUESTS.2, "`route`, `status`");
+    row(SERVER_API.0, SERVER_API.1, SERVER_API.2, "`action`, `code`");
     for Row { name, kind, help, .. } in OWN {
         row(name, *kind, help, "");
     }

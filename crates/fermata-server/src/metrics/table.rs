@@ -61,6 +61,9 @@ own! {
     WsSilent Counter "fermata_ws_silent_total" "Signalling WebSockets closed because the client answered no ping.";
     Refusals Counter "fermata_refusals_total" "Joins, validations and exchanges that were refused with a reason.";
     ApiUnauthorized Counter "fermata_api_unauthorized_total" "Requests to the operator API without a valid token.";
+    ServerApiRates Gauge "fermata_server_api_rates" "Pairs of an account and an action whose calls of the vendor's server API are counted.";
+    ServerApiNonces Gauge "fermata_server_api_nonces" "Nonces of older signatures that are remembered.";
+    ServerApiBodiesRefused Counter "fermata_server_api_bodies_refused_total" "Calls of the vendor's server API refused because too many large requests were being read.";
     TimersFired Counter "fermata_timers_fired_total" "Timers of the standing policy that the scheduler fired; those that fire on the way of a call are not among them.";
     TimerLateness Gauge "fermata_timer_lateness_seconds" "How late the last timer was that the scheduler fired.";
     TimersOverdue Gauge "fermata_timers_overdue_seconds" "For how long the oldest timer that is due has been due; 0 if none is.";
@@ -77,8 +80,36 @@ own! {
     WebhooksRefused Counter "fermata_webhooks_refused_total" "Attempts to deliver a webhook that were not made because its address is not public.";
     HalfDeliveredForgotten Counter "fermata_half_delivered_forgotten_total" "Half-delivered notices whose first half may be repeated because too many were remembered.";
     OutboxFailures Counter "fermata_outbox_failures_total" "Times that the outbox could not be read or written; it is tried again.";
+    MonitoringStays Gauge "fermata_monitoring_stays" "Stays that are watched for monitoring.";
+    MonitoringDropped Counter "fermata_monitoring_dropped_total" "Events and samples that were not recorded because too much waited or too many were watched.";
+    MonitoringRowsLost Counter "fermata_monitoring_rows_lost_total" "Rows that were not recorded because the monitoring database could not be written.";
+    MonitoringEvicted Counter "fermata_monitoring_evicted_total" "Rows of monitoring that went before their time because there were too many bytes.";
+    MonitoringBytes Gauge "fermata_monitoring_bytes" "Bytes that the monitoring database uses.";
+    MonitoringRenewed Gauge "fermata_monitoring_renewed" "Times since the start that a damaged monitoring database was set aside.";
+    MonitoringUnsettled Counter "fermata_monitoring_unsettled_total" "Questions about monitoring that were answered without what was recorded just before.";
+    CallbacksWaiting Gauge "fermata_callbacks_waiting" "Callbacks and webhooks of applications that wait or are being tried.";
+    CallbacksUnderWay Gauge "fermata_callbacks_under_way" "Attempts to deliver a callback or webhook that are under way.";
+    CallbacksDelivered Counter "fermata_callbacks_delivered_total" "Callbacks and webhooks that arrived.";
+    CallbackAttemptsFailed Counter "fermata_callback_attempts_failed_total" "Attempts to deliver a callback or webhook that failed.";
+    CallbacksFailed Counter "fermata_callbacks_failed_total" "Callbacks and webhooks that were given up after their attempts; they can be replayed.";
+    CallbacksOverLimit Counter "fermata_callbacks_over_limit_total" "Callbacks and webhooks given up at once because too many waited; they can be replayed.";
+    CallbacksDropped Counter "fermata_callbacks_dropped_total" "Callbacks and webhooks that were lost because they could not be written down as fast as they came.";
+    CallbackStoreFailures Counter "fermata_callback_store_failures_total" "Times that the outbox of callbacks could not be read or written; it is tried again.";
+    CallbackTracksForgotten Counter "fermata_callback_tracks_forgotten_total" "Rooms and tracks that callbacks could not follow because there were too many.";
     TlsReloads Counter "fermata_tls_reloads_total" "Times that changed certificate files were taken into use.";
     TlsReloadsFailed Counter "fermata_tls_reloads_failed_total" "Times that changed certificate files could not be used.";
+    TwirpErrors Counter "fermata_twirp_errors_total" "Calls of LiveKit's server APIs that were answered with an error.";
+    AgentWorkers Gauge "fermata_agent_workers" "Agent workers that are connected and registered.";
+    AgentJobs Gauge "fermata_agent_jobs" "Jobs of agents that are offered to workers or run.";
+    AgentJobsAssigned Counter "fermata_agent_jobs_assigned_total" "Jobs that an agent worker took.";
+    AgentJobsEnded Counter "fermata_agent_jobs_ended_total" "Jobs that ended after a worker had taken them.";
+    AgentJobsFailed Counter "fermata_agent_jobs_failed_total" "Jobs that ended badly after a worker had taken them.";
+    AgentJobsUntaken Counter "fermata_agent_jobs_untaken_total" "Jobs that no agent worker took.";
+    AgentUnanswered Counter "fermata_agent_unanswered_total" "Offers of a job that an agent worker did not answer in time.";
+    AgentLimited Counter "fermata_agent_limited_total" "Agent workers, dispatches, jobs and rooms beyond a named limit.";
+    AgentEventsDropped Counter "fermata_agent_events_dropped_total" "News of rooms that the dispatcher of agents could not take in time.";
+    AgentWorkersSlow Counter "fermata_agent_workers_slow_total" "Agent workers disconnected because they did not read.";
+    AgentMalformed Counter "fermata_agent_malformed_total" "Messages of agent workers that could not be read.";
 }
 
 macro_rules! read {
@@ -100,6 +131,7 @@ pub(super) const NODE: &[Row<Read<NodeStats>>] = read! { NodeStats;
     signal_queue_full Counter "fermata_signal_queue_full_total" "Signalling connections closed because their queue was full.";
     signal_dropped_gone Counter "fermata_signals_dropped_gone_total" "Messages for signalling connections that were gone.";
     joins_refused_unwritable Counter "fermata_joins_refused_unwritable_total" "Joins refused because usage could not be written.";
+    events_dropped Counter "fermata_node_events_dropped_total" "Events of rooms that nobody took in time.";
     requests_refused Counter "fermata_node_requests_refused_total" "API requests refused because too many were outstanding.";
     usage_queue_full Counter "fermata_usage_queue_full_total" "Usage facts that went the slow way because the log writer's queue was full.";
     usage_records Counter "fermata_usage_records_total" "Records appended to the usage log.";

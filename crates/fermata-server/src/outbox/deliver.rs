@@ -9,6 +9,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fermata_callback::schedule::Pace;
 use fermata_store::{OutboxItem, StoreError};
 use fermata_types::{AccountId, Now};
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ pub struct Channels {
     mailer: Option<Mailer>,
     /// Pause after the first failed attempt.
     pause: Duration,
+    /// How callbacks of applications are tried.
+    pace: Pace,
 }
 
 impl Channels {
@@ -74,13 +77,24 @@ impl Channels {
                 })?)
             }
         };
-        Ok(Self { webhooks, mailer, pause: DELIVERY_PAUSE })
+        Ok(Self { webhooks, mailer, pause: DELIVERY_PAUSE, pace: Pace::default() })
     }
 
     /// Another pause after the first failed attempt than [`DELIVERY_PAUSE`]; it grows alike.
     #[must_use]
     pub fn pausing(self, pause: Duration) -> Self {
         Self { pause, ..self }
+    }
+
+    /// Another pace of callbacks of applications than the vendor's.
+    #[must_use]
+    pub fn calling(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// What callbacks of applications take of it: the same way out, and their own pace.
+    pub fn callbacks(&self) -> (Webhooks, Pace) {
+        (self.webhooks.clone(), self.pace)
     }
 }
 
@@ -335,7 +349,7 @@ fn body(account: &AccountId, item: &OutboxItem) -> Vec<u8> {
 }
 
 /// An error with its sources, as one sentence.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

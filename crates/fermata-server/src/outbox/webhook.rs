@@ -11,7 +11,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -92,8 +92,8 @@ pub enum WebhookError {
     #[error("the receiver answered {0}; 200 to 299 are deliveries, and redirects are not followed")]
     Status(StatusCode),
     /// It took too long.
-    #[error("the receiver took longer than {} seconds", WEBHOOK_TIME_MAX.as_secs())]
-    Time,
+    #[error("the receiver took longer than {} seconds", .0.as_secs())]
+    Time(Duration),
 }
 
 impl WebhookError {
@@ -219,26 +219,54 @@ impl Webhooks {
         now: Timestamp,
     ) -> Result<(), WebhookError> {
         let url = read_url(url)?;
-        let request = request(&url, secret, id, body, now)?;
-        let sent = tokio::time::timeout(WEBHOOK_TIME_MAX, self.exchange(&url, request));
-        let status = sent.await.map_err(|_| WebhookError::Time)??;
+        let timestamp = now.as_second();
+        let headers = [
+            (header::CONTENT_TYPE.as_str(), "application/json".to_owned()),
+            (ID_HEADER, id.to_owned()),
+            (TIMESTAMP_HEADER, timestamp.to_string()),
+            (SIGNATURE_HEADER, signature(secret, timestamp, &body)),
+        ];
+        let status = self.post(&url, &headers, body, WEBHOOK_TIME_MAX).await?;
         if status.is_success() { Ok(()) } else { Err(WebhookError::Status(status)) }
+    }
+
+    /// Posts a body with these headers to a URL of [`read_url`], and answers with the receiver's status, whatever it
+    /// is, `within` this time.
+    ///
+    /// # Errors
+    /// [`WebhookError`], but [`WebhookError::Status`].
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<StatusCode, WebhookError> {
+        let request = request(url, headers, body)?;
+        let known = OnceLock::new();
+        match tokio::time::timeout(within, self.exchange(url, request, &known)).await {
+            Ok(answered) => answered,
+            // It answered in time, only the body of its answer did not end.
+            Err(_) => known.get().copied().ok_or(WebhookError::Time(within)),
+        }
     }
 
     async fn exchange(
         &self,
         url: &Url,
         request: Request<Full<Bytes>>,
+        known: &OnceLock<StatusCode>,
     ) -> Result<StatusCode, WebhookError> {
         let socket = self.connect(url).await?;
         if url.scheme() == "http" {
-            return post(socket, request).await;
+            return post(socket, request, known).await;
         }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host.clone())
             .map_err(|error| WebhookError::Url(error.to_string()))?;
         let secured = self.tls.connect(name, socket).await;
-        post(secured.map_err(|source| WebhookError::Tls { host, source })?, request).await
+        let secured = secured.map_err(|source| WebhookError::Tls { host, source })?;
+        post(secured, request, known).await
     }
 
     /// Resolves once, judges, and connects to what was judged.
@@ -274,12 +302,9 @@ impl Webhooks {
 
 fn request(
     url: &Url,
-    secret: &str,
-    id: &str,
+    headers: &[(&str, String)],
     body: Vec<u8>,
-    now: Timestamp,
 ) -> Result<Request<Full<Bytes>>, WebhookError> {
-    let timestamp = now.as_second();
     let mut target = url.path().to_owned();
     if let Some(query) = url.query() {
         target.push('?');
@@ -289,22 +314,21 @@ fn request(
     if let Some(port) = url.port() {
         let _ = write!(host, ":{port}");
     }
-    Request::post(target)
+    let mut request = Request::post(target)
         .header(header::HOST, host)
-        .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, concat!("fermata/", env!("CARGO_PKG_VERSION")))
-        .header(header::CONNECTION, "close")
-        .header(ID_HEADER, id)
-        .header(TIMESTAMP_HEADER, timestamp)
-        .header(SIGNATURE_HEADER, signature(secret, timestamp, &body))
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| WebhookError::Url(error.to_string()))
+        .header(header::CONNECTION, "close");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    request.body(Full::new(Bytes::from(body))).map_err(|error| WebhookError::Url(error.to_string()))
 }
 
-/// One request over a connection of its own.
+/// One request over a connection of its own. The status is `known` as soon as it is there.
 async fn post(
     socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
+    known: &OnceLock<StatusCode>,
 ) -> Result<StatusCode, WebhookError> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(WEBHOOK_HEAD_BYTES_MAX)
@@ -312,7 +336,7 @@ async fn post(
         .await?;
     let answered = async {
         let answer = sender.send_request(request).await?;
-        let status = answer.status();
+        let status = *known.get_or_init(|| answer.status());
         // What the receiver says is of no use; it is read so that the receiver is not cut off while saying it.
         let rest = Limited::new(answer.into_body(), WEBHOOK_ANSWER_BYTES_MAX).collect();
         let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;

@@ -138,6 +138,7 @@ impl Server {
         let mut told = slot.told.lock().await;
         let standing = self.store.standing(account.clone(), Now::read().wall).await?;
         let cleared = standing.reclaim.is_irreversible();
+        self.forget_if_cleared(&standing);
         let known = Arc::new(Known::new(standing));
         slot.known.store(Some(known.clone()));
         if cleared {
@@ -182,6 +183,10 @@ impl Server {
     /// [`ApiError`] if they cannot be read or the node has stopped.
     pub async fn enforce_all(&self) -> Result<(), ApiError> {
         let all = self.store.load_standings(Now::read().wall).await?;
+        // An earlier run may have ended before it was done.
+        for standing in &all {
+            self.forget_if_cleared(standing);
+        }
         let slots = all.iter().map(|standing| {
             let slot = Slot::default();
             slot.known.store(Some(Arc::new(Known::new(standing.clone()))));
@@ -218,18 +223,39 @@ impl Server {
         Ok(())
     }
 
-    /// Clearing takes keys and tokens away in the store (policy T21); the directory follows.
+    /// Clearing takes service logs away (policy T21); those of monitoring and callbacks have databases of their own.
+    fn forget_if_cleared(&self, standing: &Standing) {
+        if standing.reclaim.is_irreversible() {
+            self.recorder.forget(standing.apps.iter().copied());
+            self.callbacks.forget(standing.apps.iter().copied());
+        }
+    }
+
+    /// Clearing takes keys, callbacks, tokens and secret pairs away in the store (policy T21); the directory
+    /// follows.
     async fn reload(&self, account: &AccountId) -> Result<(), ApiError> {
         for app in self.directory.apps() {
+            let id = app.app.sdk_app_id;
             if app.app.account != *account {
                 continue;
             }
-            match self.store.app_with_keys(app.app.sdk_app_id).await {
+            match self.store.app_with_keys(id).await {
                 Ok(stored) => self.directory.put_app(&stored),
-                Err(StoreError::NotFound { .. }) => self.directory.drop_app(app.app.sdk_app_id),
+                Err(StoreError::NotFound { .. }) => self.directory.drop_app(id),
                 Err(error) => return Err(error.into()),
             }
+            if self.directory.callbacks(id).is_some() {
+                match self.store.callbacks(id).await {
+                    Ok(stored) => self.directory.put_callbacks(id, stored),
+                    Err(StoreError::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
+        let secrets = self.store.list_secrets(account.clone()).await?;
+        self.directory.keep_secrets(account, |id| {
+            secrets.iter().any(|secret| secret.secret_id == id && secret.revoked_at.is_none())
+        });
         let stored = self.store.list_api_tokens().await?;
         self.directory.keep_tokens(account, |id| stored.iter().any(|token| token.id == *id));
         Ok(())

@@ -22,11 +22,13 @@ pub mod backup;
 pub mod balance;
 pub mod bills;
 pub mod call;
+pub mod callbacks;
 pub mod catalog;
 pub mod catalog_content;
 pub mod clock;
 pub mod contacts;
 pub mod credit_notes;
+pub mod deliveries;
 pub mod enable;
 pub mod error;
 pub mod extract;
@@ -46,6 +48,7 @@ pub mod postpaid;
 pub mod reclaim;
 pub mod refusal;
 pub mod rooms;
+pub mod secrets;
 pub mod standing;
 pub mod stays;
 pub mod tickets;
@@ -113,6 +116,13 @@ fn api() -> OpenApiRouter<Shared> {
             .routes(routes!(keys::create, keys::list))
             .routes(routes!(keys::remove))
             .routes(routes!(keys::rotate_usersig))
+            .routes(routes!(callbacks::read, callbacks::set))
+            .routes(routes!(deliveries::test))
+            .routes(routes!(deliveries::list))
+            .routes(routes!(deliveries::read))
+            .routes(routes!(deliveries::replay))
+            .routes(routes!(secrets::create, secrets::list))
+            .routes(routes!(secrets::revoke))
             .routes(routes!(tokens::create, tokens::list))
             .routes(routes!(tokens::revoke))
             .routes(routes!(rooms::list))

@@ -230,6 +230,6 @@ fn refused(reply: &Reply, room: &RoomName, identity: Option<&str>) -> ApiError {
             "participant {} in room {room}",
             identity.unwrap_or_default()
         )),
-        Reply::Rooms(_) | Reply::Participants(_) | Reply::Done => ApiError::Internal,
+        _ => ApiError::Internal,
     }
 }

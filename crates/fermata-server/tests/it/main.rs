@@ -5,9 +5,13 @@ mod access;
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod agent;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod billing_api;
+#[cfg(test)]
+mod callbacks;
 #[cfg(test)]
 mod catalog_api;
 #[cfg(test)]
@@ -15,11 +19,17 @@ mod client_paths;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod credentials_api;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod operator_api;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod server_api;
 #[cfg(test)]
 mod signalling;
 #[cfg(test)]
@@ -28,3 +38,5 @@ mod standing;
 mod standing_api;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod twirp;

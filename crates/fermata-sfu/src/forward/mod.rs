@@ -19,6 +19,7 @@ mod pictures;
 mod quality;
 mod select;
 mod speakers;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod up;
@@ -28,4 +29,7 @@ pub use down::{Continuation, DownTrack, Dropped, Forward, Sending};
 pub use layers::{LayerIndex, LayerSpec, Quality, Settings};
 pub use quality::{QualityMeter, Sample};
 pub use speakers::{Speaker, Speakers};
+pub use tally::{
+    Counts, DownTaken, DownTally, FREEZE_FACTOR, FREEZE_MIN, Feedback, Flow, UpTaken, UpTally,
+};
 pub use up::{PacketIn, RtpView, SenderReport, UpTrack};

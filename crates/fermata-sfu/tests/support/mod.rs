@@ -59,6 +59,8 @@ pub struct World {
     pub clients: Vec<Client>,
     pub joined: HashMap<ConnectionId, Result<Admitted, Refusal>>,
     pub usage: Vec<UsageFact>,
+    pub events: Vec<fermata_sfu::io::RoomEvent>,
+    pub samples: Vec<fermata_types::StaySample>,
     pub replies: Vec<Reply>,
     pub orders: usize,
     next_connection: u64,
@@ -146,6 +148,8 @@ impl World {
             clients: Vec::new(),
             joined: HashMap::new(),
             usage: Vec::new(),
+            events: Vec::new(),
+            samples: Vec::new(),
             replies: Vec::new(),
             orders: 0,
             next_connection: 0,
@@ -293,6 +297,11 @@ impl World {
         }
     }
 
+    /// The next packets of a track get lost on the way here.
+    pub fn lose(&mut self, client: usize, cid: &str, packets: u64) {
+        *self.clients[client].seq.get_mut(cid).unwrap() += packets;
+    }
+
     pub fn send_data(&mut self, client: usize, label: &str, packet: &lk::DataPacket) {
         self.clients[client].up.send_data(label, &packet.encode_to_vec());
         self.run(Duration::from_millis(20));
@@ -389,6 +398,8 @@ impl World {
                 Output::RefreshToken(..) => self.orders += 1,
                 Output::Usage(fact) => self.usage.push(fact),
                 Output::Reply(_, reply) => self.replies.push(reply),
+                Output::Event(event) => self.events.push(*event),
+                Output::Samples(samples) => self.samples.extend(samples),
             }
             moved = true;
         }

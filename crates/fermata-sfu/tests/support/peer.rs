@@ -232,7 +232,16 @@ impl Peer {
                 self.at += std::time::Duration::from_hours(1);
                 return;
             }
-            match self.rtc.poll_output().unwrap() {
+            let output = match self.rtc.poll_output() {
+                Ok(output) => output,
+                // A handshake that nobody answers any more ends the engine.
+                Err(str0m::RtcError::Dtls(_)) => {
+                    self.rtc.disconnect();
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            match output {
                 Output::Timeout(at) => {
                     self.at = at;
                     return;

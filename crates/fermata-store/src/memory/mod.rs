@@ -26,11 +26,12 @@ use self::shelf::Book;
 use self::state::State;
 use crate::books::changes::Changes;
 use crate::books::{self as engine, Shelf};
-use crate::rules::{self, invalid, no_account, no_token};
+use crate::rules::{self, invalid, no_account, no_secret, no_token};
 use crate::{
-    Account, Advanced, ApiKey, ApiToken, App, AppChange, AppWithKeys, Billed, BillingCall, Books,
-    Changed, CheckReport, ClockTarget, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner,
-    Quarantined, RoomUsage, Standing, Stay, Store, StoreError, StoreFuture, Taken,
+    Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
+    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, Store,
+    StoreError, StoreFuture, Taken,
 };
 
 type Outcome<T> = Result<T, StoreError>;
@@ -385,6 +386,64 @@ impl Store for MemoryStore {
         })
     }
 
+    fn create_secret(&self, secret: ApiSecret) -> StoreFuture<'_, ApiSecret> {
+        self.with(|state| state.create_secret(rules::secret(secret)?))
+    }
+
+    fn load_secrets(&self) -> StoreFuture<'_, Vec<ApiSecret>> {
+        self.with(|state| Ok(state.secrets(|secret| secret.revoked_at.is_none())))
+    }
+
+    fn list_secrets(&self, account: AccountId) -> StoreFuture<'_, Vec<ApiSecret>> {
+        self.with(|state| {
+            book(state, &account)?;
+            Ok(state.secrets(|secret| secret.account == account))
+        })
+    }
+
+    fn revoke_secret(
+        &self,
+        account: AccountId,
+        secret_id: String,
+        at: Timestamp,
+    ) -> StoreFuture<'_, ApiSecret> {
+        self.with(|state| {
+            book(state, &account)?;
+            let own = state.secrets.get_mut(&secret_id).filter(|known| known.account == account);
+            let secret = own.ok_or_else(|| no_secret(&secret_id))?;
+            secret.revoked_at.get_or_insert(rules::stored(at));
+            Ok(secret.clone())
+        })
+    }
+
+    fn callbacks(&self, id: SdkAppId) -> StoreFuture<'_, AppCallbacks> {
+        self.with(|state| {
+            state.app(id)?;
+            Ok(state.callbacks.get(&id).cloned().unwrap_or_default())
+        })
+    }
+
+    fn load_callbacks(&self) -> StoreFuture<'_, Vec<(SdkAppId, AppCallbacks)>> {
+        self.with(|state| Ok(state.callbacks.clone().into_iter().collect()))
+    }
+
+    fn set_callbacks(
+        &self,
+        id: SdkAppId,
+        callbacks: AppCallbacks,
+    ) -> StoreFuture<'_, AppCallbacks> {
+        self.with(|state| {
+            let callbacks = rules::callbacks(callbacks)?;
+            rules::own_keys(&callbacks, state.app(id)?)?;
+            if callbacks == AppCallbacks::default() {
+                state.callbacks.remove(&id);
+            } else {
+                state.callbacks.insert(id, callbacks.clone());
+            }
+            Ok(callbacks)
+        })
+    }
+
     fn close_lost_stays(&self, node: NodeId) -> StoreFuture<'_, u64> {
         self.with(|state| {
             rules::node(&node)?;
@@ -397,6 +456,16 @@ impl Store for MemoryStore {
             rules::day_range(from, to)?;
             state.by_day(id, from, to)
         })
+    }
+
+    fn usage_by_span(
+        &self,
+        id: SdkAppId,
+        from: Timestamp,
+        to: Timestamp,
+        span_s: u32,
+    ) -> StoreFuture<'_, Vec<SpanUsage>> {
+        self.with(|state| state.by_span(id, rules::spans(from, to, span_s)?))
     }
 
     fn usage_by_room(
@@ -484,7 +553,8 @@ impl Store for MemoryStore {
     fn check(&self) -> StoreFuture<'_, CheckReport> {
         self.with(|state| {
             let facts = state.windows.values().map(BTreeMap::len).sum::<usize>();
-            let parties = state.accounts.len() + state.apps.len() + state.tokens.len();
+            let parties =
+                state.accounts.len() + state.apps.len() + state.tokens.len() + state.secrets.len();
             Ok(CheckReport {
                 schema_version: 0,
                 rows: (parties + state.stays.len() + facts) as u64,

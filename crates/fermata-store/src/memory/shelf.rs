@@ -162,7 +162,10 @@ impl State {
         let own = self.apps.values_mut().filter(|app| app.app.account == *account);
         match class {
             DataClass::Configuration => {
-                own.for_each(|app| app.app = cleared(app.app.clone()));
+                for app in own {
+                    self.callbacks.remove(&app.app.sdk_app_id);
+                    app.app = cleared(app.app.clone());
+                }
                 let theirs = TokenRole::Customer { account: account.clone() };
                 self.tokens.retain(|_, token| token.role != theirs);
             }
@@ -172,6 +175,7 @@ impl State {
                     app.usersig_key = SecretKey::generate()?.to_text();
                     app.app.epoch += 1;
                 }
+                self.secrets.retain(|_, secret| secret.account != *account);
             }
             DataClass::ServiceLogs => self.clear_logs(state)?,
             DataClass::Recordings | DataClass::Packages => {}

@@ -14,10 +14,10 @@ use super::Outcome;
 use super::shelf::Library;
 use crate::books::{Minutes, usage};
 use crate::limits::QUARANTINE_ROWS_MAX;
-use crate::rules::{self, exists, no_account, no_api_key, no_app};
+use crate::rules::{self, exists, no_account, no_api_key, no_app, to_us};
 use crate::{
-    Account, ApiKey, ApiToken, App, AppWithKeys, DayUsage, QuarantineReason, Quarantined,
-    RoomUsage, Stay, Taken,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppWithKeys, DayUsage,
+    QuarantineReason, Quarantined, RoomUsage, SpanUsage, Stay, Taken,
 };
 
 /// Everything the store knows. Sums are never kept, always recomputed.
@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) accounts: BTreeMap<AccountId, Account>,
     pub(super) apps: BTreeMap<SdkAppId, AppWithKeys>,
     pub(super) tokens: BTreeMap<TokenId, ApiToken>,
+    pub(super) secrets: BTreeMap<String, ApiSecret>,
+    pub(super) callbacks: BTreeMap<SdkAppId, AppCallbacks>,
     pub(super) stays: BTreeMap<ParticipantSid, (NodeId, StayOpened)>,
     pub(super) ends: BTreeMap<ParticipantSid, (Timestamp, StayEnd)>,
     pub(super) windows: BTreeMap<(ParticipantSid, Timestamp), BTreeMap<Sku, u32>>,
@@ -103,6 +105,33 @@ impl State {
         rules::room_for_token(self.tokens.len())?;
         self.tokens.insert(new.id.clone(), new.clone());
         Ok(new)
+    }
+
+    pub(super) fn create_secret(&mut self, new: ApiSecret) -> Outcome<ApiSecret> {
+        if let Some(old) = self.secrets.get(&new.secret_id) {
+            let same = rules::same_secret(old, &new);
+            return if same { Ok(old.clone()) } else { Err(exists("secret", &new.secret_id)) };
+        }
+        if !self.accounts.contains_key(&new.account) {
+            return Err(no_account(&new.account));
+        }
+        for id in &new.apps {
+            let own = self.apps.get(id).is_some_and(|app| app.app.account == new.account);
+            rules::own_app(*id, own)?;
+        }
+        let of_account = self.secrets(|secret| secret.account == new.account);
+        let in_force = of_account.iter().filter(|secret| secret.revoked_at.is_none()).count();
+        rules::room_for_secret(of_account.len(), in_force)?;
+        self.secrets.insert(new.secret_id.clone(), new.clone());
+        Ok(new)
+    }
+
+    /// Secret pairs that `which` picks, by creation.
+    pub(super) fn secrets(&self, which: impl Fn(&ApiSecret) -> bool) -> Vec<ApiSecret> {
+        let mut found: Vec<_> =
+            self.secrets.values().filter(|secret| which(secret)).cloned().collect();
+        found.sort_by(|a, b| (a.created_at, &a.secret_id).cmp(&(b.created_at, &b.secret_id)));
+        found
     }
 
     pub(super) fn intake(&mut self, batch: UsageBatch, wall: Timestamp) -> Outcome<Taken> {
@@ -272,6 +301,29 @@ impl State {
         Ok(rows
             .map(|((room, room_sid, sku), seconds)| RoomUsage { room, room_sid, sku, seconds })
             .collect())
+    }
+
+    /// `spans`: from, to and length in microseconds.
+    pub(super) fn by_span(
+        &mut self,
+        id: SdkAppId,
+        spans: (i64, i64, i64),
+    ) -> Outcome<Vec<SpanUsage>> {
+        self.app(id)?;
+        let (from, to, span) = spans;
+        let mut sums = BTreeMap::<_, u64>::new();
+        for (stay, start, sku, seconds) in self.counted() {
+            let ours = self.stays.get(stay).is_some_and(|(_, opened)| opened.app == id);
+            let start = to_us(start);
+            if ours && (from..to).contains(&start) {
+                let begins = rules::from_us(start - (start - from) % span);
+                let begins = begins.ok_or_else(|| rules::invalid("from", "it is out of range"))?;
+                *sums.entry((begins, sku)).or_default() += seconds;
+            }
+        }
+        rules::room_rows(sums.len())?;
+        let rows = sums.into_iter().filter(|(_, seconds)| *seconds > 0);
+        Ok(rows.map(|((start, sku), seconds)| SpanUsage { start, sku, seconds }).collect())
     }
 
     pub(super) fn stay(&self, opened: &StayOpened) -> Stay {

@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
 
-use super::apps;
 use super::fault::{Fault, Outcome};
 use super::open::MIGRATIONS;
+use super::{apps, credentials};
 use crate::limits::PROBLEMS_MAX;
 use crate::rules::END_CODES;
 use crate::{CheckReport, SecretKey, StoreError};
@@ -38,6 +38,9 @@ const TABLES: &[&str] = &[
     "documents",
     "reevaluations",
     "usage_waiting",
+    "api_secrets",
+    "app_callbacks",
+    "app_webhooks",
 ];
 
 /// Questions that must have no answer. Each row of an answer is one problem, as a sentence.
@@ -52,6 +55,10 @@ const QUESTIONS: &[&str] = &[
     "SELECT 'Application ' || sdk_app_id || ' is not in the books of ' || account_id || '.' FROM apps
      WHERE NOT EXISTS (SELECT 1 FROM account_items i WHERE i.account_id = apps.account_id
          AND i.kind = 'app' AND i.key = CAST(apps.sdk_app_id AS TEXT))",
+    "SELECT 'Secret ' || secret_id || ' is limited to application ' || value
+         || ', which is not of its account.'
+     FROM api_secrets, json_each(api_secrets.apps) WHERE NOT EXISTS (SELECT 1 FROM apps
+         WHERE apps.sdk_app_id = value AND apps.account_id = api_secrets.account_id)",
     "SELECT 'The journal of ' || account_id || ' has ' || count(*) || ' rows, but its last is number '
          || max(seq) || '.' FROM journal GROUP BY account_id HAVING count(*) <> max(seq)",
     "SELECT 'The head of ' || account_id || ' is at row ' || (body ->> '$.is.journal_seq')
@@ -155,6 +162,7 @@ pub(super) fn check(conn: &Connection, key: Option<&SecretKey>) -> Outcome<Check
     unknown_words(conn, &mut problems)?;
     if let Some(key) = key {
         unopened_secrets(conn, key, &mut problems)?;
+        credentials::problems(conn, key, |text| problems.push(text))?;
         super::books::sealed_problems(conn, key, |text| problems.push(text))?;
     }
     let mut rows = 0;

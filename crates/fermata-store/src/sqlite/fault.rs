@@ -6,13 +6,13 @@ use crate::StoreError;
 
 /// Why a piece of work on a connection failed: by our rules, or in SQLite.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Store(StoreError),
     Sqlite(rusqlite::Error),
 }
 
 /// What work on a connection returns.
-pub(super) type Outcome<T> = Result<T, Fault>;
+pub(crate) type Outcome<T> = Result<T, Fault>;
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
@@ -54,7 +54,7 @@ fn not_writable(error: &rusqlite::Error) -> bool {
 }
 
 /// A value in the file that this program cannot have written.
-pub(super) fn corrupt(what: &'static str, value: &dyn std::fmt::Display) -> Fault {
+pub(crate) fn corrupt(what: &'static str, value: &dyn std::fmt::Display) -> Fault {
     Fault::Store(StoreError::Backend(format!("{value} is no {what}; the file is damaged")))
 }
 

@@ -18,6 +18,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4652_4d54;
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_start", sql: include_str!("migrations/0001_start.sql") },
     Migration { name: "0002_books", sql: include_str!("migrations/0002_books.sql") },
+    Migration { name: "0003_server_apis", sql: include_str!("migrations/0003_server_apis.sql") },
 ];
 
 /// One step forward; there is none back.

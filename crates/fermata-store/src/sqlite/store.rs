@@ -15,12 +15,15 @@ use jiff::{Timestamp, civil::Date};
 use tokio::sync::watch;
 
 use super::usage_out::StayQuery;
-use super::{SqliteStore, apps, backup, books, check, parties, usage_in, usage_out, worker};
+use super::{
+    SqliteStore, apps, backup, books, check, credentials, parties, usage_in, usage_out, worker,
+};
 use crate::books as engine;
 use crate::{
-    Account, Advanced, ApiKey, ApiToken, App, AppChange, AppWithKeys, Billed, BillingCall, Books,
-    Changed, CheckReport, ClockTarget, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner,
-    Quarantined, RoomUsage, Standing, Stay, Store, StoreFuture, Taken, rules,
+    Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
+    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, Store,
+    StoreFuture, Taken, rules,
 };
 
 impl Store for SqliteStore {
@@ -109,6 +112,52 @@ impl Store for SqliteStore {
         self.write(move |conn| parties::revoke_token(conn, &id, at))
     }
 
+    fn create_secret(&self, secret: ApiSecret) -> StoreFuture<'_, ApiSecret> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| credentials::create_secret(conn, &key, rules::secret(secret)?))
+    }
+
+    fn load_secrets(&self) -> StoreFuture<'_, Vec<ApiSecret>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| credentials::load_secrets(conn, &key))
+    }
+
+    fn list_secrets(&self, account: AccountId) -> StoreFuture<'_, Vec<ApiSecret>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| credentials::list_secrets(conn, &key, &account))
+    }
+
+    fn revoke_secret(
+        &self,
+        account: AccountId,
+        secret_id: String,
+        at: Timestamp,
+    ) -> StoreFuture<'_, ApiSecret> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| credentials::revoke_secret(conn, &key, &account, &secret_id, at))
+    }
+
+    fn callbacks(&self, id: SdkAppId) -> StoreFuture<'_, AppCallbacks> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| credentials::callbacks(conn, &key, id))
+    }
+
+    fn load_callbacks(&self) -> StoreFuture<'_, Vec<(SdkAppId, AppCallbacks)>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| credentials::load_callbacks(conn, &key))
+    }
+
+    fn set_callbacks(
+        &self,
+        id: SdkAppId,
+        callbacks: AppCallbacks,
+    ) -> StoreFuture<'_, AppCallbacks> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| {
+            credentials::set_callbacks(conn, &key, id, rules::callbacks(callbacks)?)
+        })
+    }
+
     fn intake(&self, batch: UsageBatch, wall: Timestamp) -> StoreFuture<'_, Taken> {
         let counters = Arc::clone(&self.counters);
         let books = Arc::clone(&self.books);
@@ -135,6 +184,16 @@ impl Store for SqliteStore {
             rules::day_range(from, to)?;
             usage_out::by_day(conn, &key, id, from, to)
         })
+    }
+
+    fn usage_by_span(
+        &self,
+        id: SdkAppId,
+        from: Timestamp,
+        to: Timestamp,
+        span_s: u32,
+    ) -> StoreFuture<'_, Vec<SpanUsage>> {
+        self.read(move |conn| usage_out::by_span(conn, id, rules::spans(from, to, span_s)?))
     }
 
     fn usage_by_room(

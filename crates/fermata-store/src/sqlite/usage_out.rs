@@ -16,7 +16,7 @@ use super::fault::{Outcome, corrupt};
 use super::parties::moment;
 use crate::limits::ROOM_USAGE_ROWS_MAX;
 use crate::rules::{END_CODES, days, room_rows, to_us};
-use crate::{DayUsage, QuarantineReason, Quarantined, RoomUsage, SecretKey, Stay};
+use crate::{DayUsage, QuarantineReason, Quarantined, RoomUsage, SecretKey, SpanUsage, Stay};
 
 pub(super) fn sku_of(code: &str) -> Outcome<Sku> {
     Sku::from_code(code).ok_or_else(|| corrupt("SKU", &code))
@@ -111,6 +111,32 @@ pub(super) fn by_room(
     }
     room_rows(found.len())?;
     found.sort_by(|a, b| (&a.room, &a.room_sid, a.sku).cmp(&(&b.room, &b.room_sid, b.sku)));
+    Ok(found)
+}
+
+/// `spans`: from, to and length in microseconds.
+pub(super) fn by_span(
+    conn: &Connection,
+    id: SdkAppId,
+    spans: (i64, i64, i64),
+) -> Outcome<Vec<SpanUsage>> {
+    app(conn, id)?;
+    let (from, to, span) = spans;
+    let mut statement = conn.prepare(
+        "SELECT window_start_us - (window_start_us - ?2) % ?4 AS begins, sku, sum(seconds) AS total
+         FROM minute_totals WHERE sdk_app_id = ?1 AND window_start_us >= ?2 AND window_start_us < ?3
+         GROUP BY 1, 2 HAVING total > 0 LIMIT ?5",
+    )?;
+    // One more than allowed, to tell that there are more.
+    let limit = u32::try_from(ROOM_USAGE_ROWS_MAX + 1).unwrap_or(u32::MAX);
+    let mut rows = statement.query(params![id.0, from, to, span, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let start = moment(row.get(0)?)?;
+        found.push(SpanUsage { start, sku: sku_of(text(row, 1)?)?, seconds: sum(row.get(2)?)? });
+    }
+    room_rows(found.len())?;
+    found.sort_by_key(|row| (row.start, row.sku));
     Ok(found)
 }
 

@@ -12,14 +12,14 @@ use fermata_billing::policy::Policy;
 use fermata_billing::state::{BillingMode, Reclaim};
 use fermata_billing::timer::TimerKind;
 use fermata_store::{
-    Billed, BillingCall, ClockTarget, MemoryStore, Once, Partner, Store, StoreError,
+    AppCallbacks, Billed, BillingCall, ClockTarget, MemoryStore, Once, Partner, Store, StoreError,
 };
 use fermata_types::{AccountId, SdkAppId, Sku, StayEnd};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{
-    account, app, at, batch, closed, create_app, days, open_account, opened, operator, populate,
-    terms, wall, window,
+    account, app, at, batch, callback, closed, create_app, days, open_account, opened, operator,
+    populate, secret, terms, wall, webhook, window,
 };
 
 macro_rules! suite {
@@ -429,6 +429,14 @@ async fn t21_clearing_takes_logs_and_keys(store: &dyn Store) {
     populate(store).await;
     sandbox(store, "AC_s").await;
     create_app(store, app(9, "AC_s")).await.expect("app");
+    for (number, account) in [(9, "AC_s"), (1, "AC_1")] {
+        store.create_secret(secret(&format!("AKID{number}"), account)).await.expect("secret");
+        let all = AppCallbacks {
+            callback: Some(callback("https://example.com")),
+            webhooks: vec![webhook("https://example.com", None)],
+        };
+        store.set_callbacks(SdkAppId(number), all).await.expect("callbacks");
+    }
     let mut report = batch("ND_1");
     for (stay, number) in [("PA_9", 9), ("PA_1", 1)] {
         report.opened.push(opened(stay, number, "hall", 0));
@@ -457,6 +465,10 @@ async fn t21_clearing_takes_logs_and_keys(store: &dyn Store) {
     assert!(gone.api_keys.is_empty());
     assert_ne!(gone.usersig_key, app(9, "AC_s").usersig_key);
     assert!(gone.usersig_key.len() >= 32, "not a key that anyone could guess");
+    assert!(store.list_secrets(id("AC_s")).await.expect("secrets").is_empty());
+    assert_eq!(store.list_secrets(id("AC_1")).await.expect("secrets").len(), 1);
+    assert_eq!(store.callbacks(SdkAppId(9)).await.expect("app"), AppCallbacks::default());
+    assert_eq!(store.load_callbacks().await.expect("callbacks").len(), 1, "another account's");
     let stays = |number| store.list_stays(SdkAppId(number), None, at(0), at(100), None, 9);
     assert!(stays(9).await.expect("stays").is_empty());
     assert_eq!(stays(1).await.expect("stays").len(), 1, "another account's");

@@ -8,8 +8,8 @@ use fermata_billing::id::PartnerId;
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    Account, ApiKey, ApiToken, App, AppWithKeys, SecretKey, SqliteOptions, SqliteStore, Store,
-    StoreFuture, TokenRole,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, Callback, SecretKey, SecretPolicy,
+    SqliteOptions, SqliteStore, Store, StoreFuture, TokenRole, Webhook,
 };
 use fermata_types::{
     AccountId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId, Sku, StayClosed,
@@ -102,6 +102,27 @@ pub(crate) fn token(id: &str, hash: u8) -> ApiToken {
     }
 }
 
+pub(crate) fn secret(id: &str, account: &str) -> ApiSecret {
+    ApiSecret {
+        secret_id: id.to_owned(),
+        account: AccountId::from_text(account),
+        name: "console".to_owned(),
+        policy: SecretPolicy::Full,
+        apps: Vec::new(),
+        secret_key: format!("secretkeyof{id}"),
+        created_at: at(0),
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn callback(url: &str) -> Callback {
+    Callback { url: url.to_owned(), key: "callbackkey1".to_owned(), groups: vec![1, 2] }
+}
+
+pub(crate) fn webhook(url: &str, api_key: Option<&str>) -> Webhook {
+    Webhook { url: url.to_owned(), api_key: api_key.map(str::to_owned) }
+}
+
 pub(crate) fn sid(stay: &str) -> ParticipantSid {
     ParticipantSid::from_text(stay)
 }
@@ -183,6 +204,11 @@ pub(crate) async fn digest(store: &dyn Store) -> String {
         uses.retain(|day| day.seconds > 0);
         let standing = store.standing(account.id, wall()).await.expect("standing");
         writeln!(text, "{books:?} {rows:?} {uses:?} {standing:?}").expect("text");
+        for secret in store.list_secrets(standing.account).await.expect("secrets") {
+            let ApiSecret { name, policy, apps, secret_key, created_at, revoked_at, .. } = &secret;
+            let rest = (name, policy, apps, secret_key, created_at, revoked_at);
+            writeln!(text, "{secret:?} {rest:?}").expect("text");
+        }
     }
     let due = store.next_due().await.expect("due");
     writeln!(text, "{due:?} {:?}", store.outbox_len().await.expect("outbox")).expect("text");
@@ -195,7 +221,11 @@ pub(crate) async fn digest(store: &dyn Store) -> String {
         let days = store.usage_by_day(id, from, to).await.expect("days");
         let rooms = store.usage_by_room(id, early, late).await.expect("rooms");
         let stays = store.list_stays(id, None, early, late, None, 1_000).await.expect("stays");
-        writeln!(text, "{days:#?} {rooms:#?} {stays:#?}").expect("text");
+        let spans = store.usage_by_span(id, at(-90), at(86_400), 120).await.expect("spans");
+        writeln!(text, "{days:#?} {rooms:#?} {stays:#?} {spans:#?}").expect("text");
+        let callbacks = store.callbacks(id).await.expect("callbacks");
+        let key = callbacks.callback.as_ref().map(|callback| &callback.key);
+        writeln!(text, "{callbacks:?} {key:?}").expect("text");
     }
     let tokens = store.list_api_tokens().await.expect("tokens");
     let quarantine = store.list_quarantine(1_000).await.expect("quarantine");

@@ -11,7 +11,8 @@ use fermata_billing::notice::Contact;
 use fermata_billing::policy::Policy;
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    AppChange, BillingCall, ClockTarget, MemoryStore, Once, Partner, SqliteStore, Store,
+    AppCallbacks, AppChange, BillingCall, ClockTarget, MemoryStore, Once, Partner, SqliteStore,
+    Store,
 };
 use fermata_types::{AccountId, RoomSid, Scene, SdkAppId, Sku, StayEnd, TokenId, UsageBatch};
 use jiff::{SignedDuration, Timestamp};
@@ -21,8 +22,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::{
-    account, api_key, app, at, batch, closed, digest, node, open, opened, operator, populate, sid,
-    terms, token, wall, window,
+    account, api_key, app, at, batch, callback, closed, digest, node, open, opened, operator,
+    populate, secret, sid, terms, token, wall, webhook, window,
 };
 
 #[derive(Debug, Clone)]
@@ -35,6 +36,9 @@ enum Command {
     SetUserSigKey { id: u32, key: u8 },
     CreateToken { id: u8, hash: u8 },
     RevokeToken { id: u8, second: i64 },
+    CreateSecret { id: u8, account: u8, app: Option<u32> },
+    RevokeSecret { id: u8, account: u8, second: i64 },
+    SetCallbacks { id: u32, callback: bool, key: Option<u8> },
     SetSetting { value: u8 },
     Intake(UsageBatch),
     CloseLost { node: u8 },
@@ -130,6 +134,24 @@ impl Command {
             Self::RevokeToken { id, second } => {
                 let id = TokenId::from_text(&format!("TK_{id}"));
                 format!("{:?}", store.revoke_api_token(id, at(*second)).await)
+            }
+            Self::CreateSecret { id, account, app } => {
+                let mut new = secret(&format!("AKID{id}"), &format!("AC_{account}"));
+                new.apps = app.iter().copied().map(SdkAppId).collect();
+                format!("{:?}", store.create_secret(new).await)
+            }
+            Self::RevokeSecret { id, account, second } => {
+                let (id, account) = (format!("AKID{id}"), format!("AC_{account}"));
+                let account = AccountId::from_text(&account);
+                format!("{:?}", store.revoke_secret(account, id, at(*second)).await)
+            }
+            Self::SetCallbacks { id, callback: own, key } => {
+                let key = key.map(|key| format!("k{key}"));
+                let all = AppCallbacks {
+                    callback: own.then(|| callback("https://example.com")),
+                    webhooks: vec![webhook("https://example.com", key.as_deref())],
+                };
+                format!("{:?}", store.set_callbacks(SdkAppId(*id), all).await)
             }
             Self::SetSetting { value } => {
                 format!("{:?}", store.set_setting_once("node", value.to_string()).await)
@@ -261,6 +283,15 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (id(), small()).prop_map(|(id, key)| Command::SetUserSigKey { id, key }),
         1 => (small(), 0..4_u8).prop_map(|(id, hash)| Command::CreateToken { id, hash }),
         1 => (small(), 0..9_i64).prop_map(|(id, second)| Command::RevokeToken { id, second }),
+        1 => (small(), small(), prop::option::of(id())).prop_map(|(id, account, app)| {
+            Command::CreateSecret { id, account, app }
+        }),
+        1 => (small(), small(), 0..9_i64).prop_map(|(id, account, second)| {
+            Command::RevokeSecret { id, account, second }
+        }),
+        1 => (id(), any::<bool>(), prop::option::of(0..5_u8)).prop_map(|(id, callback, key)| {
+            Command::SetCallbacks { id, callback, key }
+        }),
         1 => small().prop_map(|value| Command::SetSetting { value }),
         6 => reports().prop_map(Command::Intake),
         1 => small().prop_map(|node| Command::CloseLost { node }),

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use fermata_store::{
-    DATABASE_FILE, KEY_FILE, SecretKey, SqliteOptions, SqliteStore, Store, StoreError, copy_key,
-    restore, verify_backup,
+    AppCallbacks, DATABASE_FILE, KEY_FILE, SecretKey, SqliteOptions, SqliteStore, Store,
+    StoreError, copy_key, restore, verify_backup,
 };
 use fermata_types::{SdkAppId, Sku, UsageBatch};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::common::{
-    account, app, at, batch, digest, open, open_account, opened, options, populate, token, wall,
-    window,
+    account, app, at, batch, callback, digest, open, open_account, opened, options, populate,
+    secret, token, wall, webhook, window,
 };
 
 async fn fresh() -> (TempDir, SqliteStore) {
@@ -20,6 +20,22 @@ async fn fresh() -> (TempDir, SqliteStore) {
     let store = open(&dir);
     populate(&store).await;
     (dir, store)
+}
+
+/// A secret pair of each account, and callbacks of each application.
+async fn server_apis(store: &SqliteStore) {
+    for n in ["1", "2"] {
+        let mut new = secret(&format!("AKID{n}"), &format!("AC_{n}"));
+        new.apps = if n == "1" { vec![SdkAppId(1), SdkAppId(2)] } else { Vec::new() };
+        store.create_secret(new).await.expect("secret");
+    }
+    for n in [1, 2] {
+        let all = AppCallbacks {
+            callback: Some(callback("https://example.com")),
+            webhooks: vec![webhook("https://example.com", Some(&format!("key{n}")))],
+        };
+        store.set_callbacks(SdkAppId(n), all).await.expect("callbacks");
+    }
 }
 
 /// Opens the data of a closed store past the store's back.
@@ -39,6 +55,7 @@ fn long_stay(stay: &str, minutes: i64) -> UsageBatch {
 async fn everything_is_there_after_reopening() {
     let (dir, store) = fresh().await;
     store.create_api_token(token("TK_1", 1)).await.expect("token");
+    server_apis(&store).await;
     store.intake(long_stay("PA_1", 90), wall()).await.expect("taken");
     let before = digest(&store).await;
     store.close().await.expect("closes");
@@ -230,9 +247,10 @@ async fn newer_and_foreign_files_are_left_alone() {
 #[tokio::test]
 async fn secrets_are_not_readable_on_disk_and_stay_in_their_row() {
     let (dir, store) = fresh().await;
+    server_apis(&store).await;
     for file in std::fs::read_dir(dir.path()).expect("folder") {
         let bytes = std::fs::read(file.expect("file").path()).expect("read");
-        for secret in ["usersig secret of 1", "secret of key1"] {
+        for secret in ["usersig secret of 1", "secret of key1", "secretkeyof", "callbackkey"] {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
         }
     }
@@ -240,14 +258,24 @@ async fn secrets_are_not_readable_on_disk_and_stay_in_their_row() {
     raw(&dir)
         .execute_batch(
             "UPDATE apps SET usersig_key_sealed =
-                 (SELECT usersig_key_sealed FROM apps WHERE sdk_app_id = 2) WHERE sdk_app_id = 1",
+                 (SELECT usersig_key_sealed FROM apps WHERE sdk_app_id = 2) WHERE sdk_app_id = 1;
+             UPDATE app_callbacks SET key_sealed =
+                 (SELECT key_sealed FROM app_callbacks WHERE sdk_app_id = 2) WHERE sdk_app_id = 1;
+             UPDATE api_secrets SET account_id = 'AC_1' WHERE secret_id = 'AKID2'",
         )
         .expect("moved");
     let store = open(&dir);
     let moved = store.app_with_keys(SdkAppId(1)).await;
     assert!(matches!(moved, Err(StoreError::Key { .. })));
     store.app_with_keys(SdkAppId(2)).await.expect("the other one opens");
-    assert_eq!(store.check().await.expect("checked").problems.len(), 1);
+    assert!(matches!(store.callbacks(SdkAppId(1)).await, Err(StoreError::Key { .. })));
+    store.callbacks(SdkAppId(2)).await.expect("the other one opens");
+    assert!(matches!(store.load_secrets().await, Err(StoreError::Key { .. })));
+    let problems = store.check().await.expect("checked").problems;
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for expected in ["Application 1", "Secret AKID2", "Callbacks of application 1"] {
+        assert!(problems.iter().any(|text| text.starts_with(expected)), "{problems:?}");
+    }
     store.close().await.expect("closes");
 }
 
@@ -280,10 +308,21 @@ async fn a_check_finds_what_was_bent() {
             "out of balance",
         ),
         ("UPDATE stays SET sdk_app_id = 44", "refers to a missing one"),
+        (
+            "UPDATE api_secrets SET apps = '[1,9]' WHERE secret_id = 'AKID1'",
+            "limited to application 9",
+        ),
+        ("UPDATE api_secrets SET apps = '[\"x\"]'", "no list of numbers"),
+        ("UPDATE api_secrets SET secret_key_sealed = x'00'", "Secret AKID1"),
+        ("UPDATE app_callbacks SET key_sealed = x'00'", "Callbacks of application 1"),
+        ("UPDATE app_callbacks SET event_groups = '[2,1]'", "ascending"),
+        ("UPDATE app_webhooks SET url = 'nowhere'", "Callbacks of application 2"),
+        ("UPDATE app_webhooks SET sdk_app_id = 44 WHERE sdk_app_id = 2", "refers to a missing one"),
         ("UPDATE usage_windows SET sku = 'smell' WHERE seconds = 60", "no SKU"),
     ];
     for (sql, expected) in rows {
         let (dir, store) = fresh().await;
+        server_apis(&store).await;
         store.intake(long_stay("PA_1", 3), wall()).await.expect("taken");
         store.close().await.expect("closes");
         let other = raw(&dir);
@@ -303,6 +342,7 @@ async fn a_backup_taken_while_writing_can_be_restored() {
     let data = dir.path().join("data");
     let store = SqliteStore::open(SqliteOptions::in_dir(&data).expect("made")).expect("opens");
     populate(&store).await;
+    server_apis(&store).await;
     for n in 0..50 {
         store.intake(long_stay(&format!("PA_before{n}"), 60), wall()).await.expect("taken");
     }
@@ -339,6 +379,9 @@ async fn a_backup_taken_while_writing_can_be_restored() {
     assert_eq!(before.count(), 50);
     assert!(stays.iter().all(|stay| stay.seconds == [(Sku::Audio, 3_600)]), "whole batches only");
     assert!(store.load_apps().await.expect("apps") == [app(1, "AC_1"), app(2, "AC_1")]);
+    let keys = store.load_secrets().await.expect("secrets");
+    assert_eq!(keys[1].secret_key, secret("AKID2", "AC_2").secret_key);
+    assert_eq!(store.load_callbacks().await.expect("callbacks").len(), 2);
     assert_eq!(store.check().await.expect("checked").problems, Vec::<String>::new());
     store.close().await.expect("closes");
 }

@@ -12,6 +12,8 @@ mod common;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod durability;

@@ -2,15 +2,18 @@
 
 use fermata_billing::hold::HoldKind;
 use fermata_billing::state::BillingMode;
-use fermata_store::{SqliteStore, Store};
+use fermata_store::{AppCallbacks, SqliteStore, Store};
 use fermata_types::{AccountId, SdkAppId, Sku};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::common::{at, batch, days, options, wall, window};
+use crate::common::{at, batch, callback, days, digest, options, secret, wall, webhook, window};
 
 /// The first schema, as it was released.
 const FIRST: &str = include_str!("../../src/sqlite/migrations/0001_start.sql");
+
+/// The second one, as it was released.
+const SECOND: &str = include_str!("../../src/sqlite/migrations/0002_books.sql");
 
 /// A file of the first schema with two accounts, one disabled application and some use.
 fn old_file(dir: &TempDir) {
@@ -72,6 +75,48 @@ async fn accounts_without_books_get_them_on_opening() {
     let (from, to) = days();
     let uses = store.day_uses(AccountId::from_text("AC_1"), from, to).await.expect("days");
     assert_eq!(uses.iter().map(|day| day.seconds).collect::<Vec<_>>(), [15]);
+    store.close().await.expect("closes");
+}
+
+/// A grown file goes back to the second schema: what the third added is taken out, so that opening adds it again.
+#[tokio::test]
+async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    crate::common::populate(&store).await;
+    let mut report = batch("ND_1");
+    report.opened = vec![crate::common::opened("PA_1", 1, "hall", 0)];
+    report.windows = vec![window("PA_1", Sku::Audio, 0, 45)];
+    store.intake(report, wall()).await.expect("taken");
+    let before = digest(&store).await;
+    store.close().await.expect("closes");
+    let raw = Connection::open(dir.path().join("s.db")).expect("opens");
+    raw.execute_batch(
+        "DROP TABLE api_secrets; DROP TABLE app_callbacks; DROP TABLE app_webhooks;
+         PRAGMA user_version = 2;",
+    )
+    .expect("back");
+    let objects = |conn: &Connection| -> Vec<(String, Option<String>)> {
+        let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+        let mut statement = conn.prepare(sql).expect("schema");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.collect::<Result<_, _>>().expect("rows")
+    };
+    let released = Connection::open_in_memory().expect("opens");
+    released.execute_batch(&format!("{FIRST} {SECOND}")).expect("written");
+    assert_eq!(objects(&raw), objects(&released), "it is the second schema");
+    drop(raw);
+
+    let store = SqliteStore::open(options(&dir)).expect("migrates");
+    assert_eq!(digest(&store).await, before);
+    store.create_secret(secret("AKID1", "AC_1")).await.expect("secret");
+    let all = AppCallbacks {
+        callback: Some(callback("https://example.com")),
+        webhooks: vec![webhook("https://example.com", Some("key1"))],
+    };
+    store.set_callbacks(SdkAppId(1), all).await.expect("callbacks");
+    let report = store.check().await.expect("checked");
+    assert_eq!((report.schema_version, report.problems), (3, Vec::<String>::new()));
     store.close().await.expect("closes");
 }
 

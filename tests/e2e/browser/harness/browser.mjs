@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { artifacts } from './server.mjs';
+import { artifacts } from '../../harness/server.mjs';
 import { token } from './tokens.mjs';
 
 const executablePath =

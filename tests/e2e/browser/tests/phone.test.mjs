@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { newPerson, startBrowser } from '../harness/browser.mjs';
-import { startServer } from '../harness/server.mjs';
+import { startServer } from '../../harness/server.mjs';
 
 let server;
 let browser;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { newPerson, startBrowser } from '../harness/browser.mjs';
-import { APP, startServer } from '../harness/server.mjs';
+import { APP, startServer } from '../../harness/server.mjs';
 import { token } from '../harness/tokens.mjs';
 
 let server;

@@ -23,6 +23,9 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("accounts", "Accounts: who pays"),
     ("apps", "Applications of accounts"),
     ("keys", "Keys of applications"),
+    ("callbacks", "Where events of applications go"),
+    ("deliveries", "Events on their way to applications"),
+    ("secrets", "Secret pairs of the server APIs"),
     ("payments", "Payments and their reversals"),
     ("packages", "Prepaid minutes"),
     ("holds", "Holds: what keeps an account or application suspended"),
@@ -184,6 +187,96 @@ pub(super) const CALLS: &[Call] = &[
         APP,
         Field::opt("usersig_key", "The new one, if a certain one is wanted").word("usersig-key"),
     ]),
+    Call::get(
+        &["callbacks", "show"],
+        "read_callbacks",
+        "/apps/{sdk_app_id}/callbacks",
+        "Show where events of an application go",
+    )
+    .with(&[APP]),
+    Call::put(
+        &["callbacks", "set"],
+        "set_callbacks",
+        "/apps/{sdk_app_id}/callbacks",
+        "Say anew where events of an application go; what is absent goes nowhere",
+    )
+    .with(&[
+        APP,
+        Field::opt(
+            "callback",
+            "In the vendor's form: {\"url\": \"https://...\", \"key\": \"...\", \"groups\": [1, 2]}",
+        )
+        .kind(Kind::Json),
+        Field::opt(
+            "webhooks",
+            "In LiveKit's form: [{\"url\": \"https://...\", \"api_key\": \"...\"}]",
+        )
+        .kind(Kind::Json),
+    ]),
+    Call::post(
+        &["callbacks", "test"],
+        "test_callbacks",
+        "/apps/{sdk_app_id}/callbacks/test",
+        "Send a test event wherever events of an application go",
+    )
+    .with(&[APP]),
+    Call::get(
+        &["deliveries", "list"],
+        "list_deliveries",
+        "/apps/{sdk_app_id}/deliveries",
+        "List events that were sent or wait, the newest first",
+    )
+    .with(&[
+        APP,
+        Field::query("state", "Only in this state")
+            .kind(Kind::OneOf(&["waiting", "delivered", "failed"])),
+        Field::query("room", "Only of this room"),
+        Field::query("event", "Only of this event: 103, room_started, ..."),
+    ])
+    .items(&["id", "receiver", "room", "event", "state", "created_at", "attempts", "url"])
+    .paged(),
+    Call::get(
+        &["deliveries", "show"],
+        "read_delivery",
+        "/apps/{sdk_app_id}/deliveries/{delivery}",
+        "Show a delivery with its body",
+    )
+    .with(&[APP, Field::path("delivery", "Its id, EV_...")]),
+    Call::post(
+        &["deliveries", "replay"],
+        "replay_delivery",
+        "/apps/{sdk_app_id}/deliveries/{delivery}/replay",
+        "Send one again that was given up",
+    )
+    .with(&[APP, Field::path("delivery", "Its id, EV_...")]),
+    Call::get(
+        &["secrets", "list"],
+        "list_secrets",
+        "/accounts/{account}/secrets",
+        "List secret pairs, without keys",
+    )
+    .with(&[ACCOUNT])
+    .items(&["secret_id", "name", "policy", "apps", "created_at", "revoked_at"]),
+    Call::post(
+        &["secrets", "create"],
+        "create_secret",
+        "/accounts/{account}/secrets",
+        "Make a secret pair; its key is shown once",
+    )
+    .with(&[
+        ACCOUNT,
+        Field::arg("name", "What it is for"),
+        Field::opt("policy", "What it may do; full if absent")
+            .kind(Kind::OneOf(&["full", "read_only"])),
+        Field::opt("apps", "Only for these applications: [1400000001]").kind(Kind::Json),
+    ]),
+    Call::delete(
+        &["secrets", "revoke"],
+        "revoke_secret",
+        "/accounts/{account}/secrets/{secret}",
+        "Revoke a secret pair",
+    )
+    .with(&[ACCOUNT, Field::path("secret", "Its public name, AKID...")]),
     Call::get(
         &["standing"],
         "read_standing",

@@ -3,7 +3,7 @@
 //! Admission is decided before the upgrade, so that a refusal is an HTTP status that every SDK understands.
 
 mod pump;
-mod rate;
+pub(crate) mod rate;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;

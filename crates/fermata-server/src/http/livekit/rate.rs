@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// A bucket; the caller says what time it is.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// Most tokens in it.
     burst: f64,
     /// Tokens that flow in each second.
@@ -16,13 +16,13 @@ pub(super) struct Rate {
 
 impl Rate {
     /// A full bucket.
-    pub(super) fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+    pub(crate) fn new(burst: u32, per_second: u32, now: Instant) -> Self {
         let burst = f64::from(burst);
         Self { burst, per_second: f64::from(per_second), tokens: burst, at: now }
     }
 
     /// Takes a token; false if there is none.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
         self.tokens = (self.tokens + passed * self.per_second).min(self.burst);

@@ -12,7 +12,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use fermata_auth::{Claims, VideoGrant};
-use fermata_node::{Listen, Node, NodeConfig};
+use fermata_callback::schedule::Pace;
+use fermata_node::{Listen, Node, NodeConfig, event_channel};
 use fermata_server::config::{Layers, Settings};
 use fermata_server::directory::Directory;
 use fermata_server::server::{Server, Shared, Tasks};
@@ -70,6 +71,15 @@ impl InProcess {
         flags: &[(&'static str, &str)],
         store: impl FnOnce(&Path) -> Arc<dyn Store>,
     ) -> Self {
+        Self::start_calling(flags, store, Pace::default()).await
+    }
+
+    /// The same with callbacks of applications tried at this pace.
+    pub(crate) async fn start_calling(
+        flags: &[(&'static str, &str)],
+        store: impl FnOnce(&Path) -> Arc<dyn Store>,
+        pace: Pace,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = vec![("dev", "true"), ("udp_port", "0")];
         all.extend_from_slice(flags);
@@ -78,17 +88,21 @@ impl InProcess {
         let settings = Settings::new(&layers).unwrap();
         let store = store(folder.path());
         dev::prepare(&*store).await.unwrap();
-        let directory = Directory::load(&*store, dev::operator_tokens()).await.unwrap();
+        let directory = Directory::load(&*store, dev::built_in()).await.unwrap();
         let listen = vec![Listen::on(SocketAddr::from(([127, 0, 0, 1], 0)))];
         let mut config =
             NodeConfig::new(NodeId::from_text("ND_test"), folder.path().to_owned(), listen);
         config.limits = settings.limits();
+        let (events_in, events) = event_channel();
+        config.events = Some(events_in);
         let node = Node::start(config, Arc::new(Arc::clone(&store))).await.unwrap();
         let stats = Box::new(StoreStats::default);
         let data_dir = folder.path().to_owned();
         let channels = Tasks::channels(&settings).unwrap().pausing(Duration::from_millis(20));
-        let shared = Arc::new(Server::new(settings, data_dir, store, stats, node, directory));
-        let tasks = Tasks::start(&shared, channels).await.unwrap();
+        let channels = channels.calling(pace);
+        let shared =
+            Arc::new(Server::new(settings, data_dir, store, stats, node, directory).unwrap());
+        let tasks = Tasks::start(&shared, channels, events).await.unwrap();
         let router = http::router(&shared);
         Self { shared, router, tasks, _folder: folder }
     }

@@ -5,8 +5,8 @@ use fermata_billing::state::State;
 use fermata_types::{AccountId, SdkAppId};
 use rusqlite::{Connection, params};
 
-use super::super::apps;
 use super::super::fault::Outcome;
+use super::super::{apps, credentials};
 use crate::SecretKey;
 use crate::books::logs_end;
 use crate::rules::{cleared, to_us};
@@ -21,6 +21,7 @@ pub(super) fn clear(
     match class {
         DataClass::Configuration => {
             for app in apps::list(conn, account)? {
+                credentials::delete_callbacks(conn, app.sdk_app_id)?;
                 apps::store(conn, &cleared(app))?;
             }
             conn.execute(
@@ -31,6 +32,7 @@ pub(super) fn clear(
         }
         DataClass::ServiceLogs => service_logs(conn, state),
         DataClass::Authorisations => {
+            credentials::delete_secrets(conn, account)?;
             for app in apps::list(conn, account)? {
                 let useless = SecretKey::generate()?.to_text();
                 conn.execute("DELETE FROM api_keys WHERE sdk_app_id = ?1", [app.sdk_app_id.0])?;

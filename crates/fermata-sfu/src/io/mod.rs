@@ -3,6 +3,9 @@
 //! The SFU is driven like every core here: one [`Input`], then [`crate::Sfu::poll_output`] until
 //! [`Output::Timeout`].
 
+mod command;
+mod event;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,11 @@ use fermata_types::{
     UsageWindow,
 };
 use livekit_protocol as lk;
+
+pub use command::{
+    Command, ParticipantChange, ParticipantSnapshot, Reply, RoomSnapshot, RpcCall, RpcFailure,
+};
+pub use event::{Occupant, RoomEvent, RoomEventKind};
 
 /// One signalling connection of a client (a WebSocket). A resume brings a new one for the same participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +138,7 @@ pub struct RoomPermission {
 }
 
 /// How a room is made; absent fields take the application's or the server's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoomOptions {
     /// Scene, from the options or from `{"scene":"call"|"live"}` in the metadata.
     pub scene: Option<Scene>,
@@ -142,6 +150,8 @@ pub struct RoomOptions {
     pub departure_timeout_s: Option<u32>,
     /// Most users in it, 0 or absent = the scene's rule.
     pub max_participants: Option<u32>,
+    /// Agents to be dispatched to the room once it is made; 16 at most.
+    pub agents: Vec<lk::RoomAgentDispatch>,
 }
 
 /// What the client said about itself and how it wants to be served.
@@ -178,76 +188,6 @@ pub struct Resume {
     pub sync_state: Option<lk::SyncState>,
 }
 
-/// A request of the operator API (later: of the vendor's and LiveKit's server APIs).
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Live rooms of an application.
-    ListRooms {
-        /// Whose.
-        app: SdkAppId,
-    },
-    /// Participants of a room, hidden ones included.
-    ListParticipants {
-        /// Namespace.
-        app: SdkAppId,
-        /// Room.
-        room: RoomName,
-    },
-    /// Remove one participant; its token must be newer than this to come back.
-    RemoveParticipant {
-        /// Namespace.
-        app: SdkAppId,
-        /// Room.
-        room: RoomName,
-        /// Whom.
-        identity: String,
-    },
-    /// Remove everybody and close the room.
-    DismissRoom {
-        /// Namespace.
-        app: SdkAppId,
-        /// Room.
-        room: RoomName,
-    },
-}
-
-/// Answer to a [`Command`].
-#[derive(Debug, Clone)]
-pub enum Reply {
-    /// To [`Command::ListRooms`].
-    Rooms(Vec<RoomSnapshot>),
-    /// To [`Command::ListParticipants`].
-    Participants(Vec<ParticipantSnapshot>),
-    /// It was done.
-    Done,
-    /// There is no such room.
-    NoSuchRoom,
-    /// There is no such participant.
-    NoSuchParticipant,
-}
-
-/// A live room as lists show it.
-#[derive(Debug, Clone)]
-pub struct RoomSnapshot {
-    /// LiveKit's record of it.
-    pub info: lk::Room,
-    /// Its name, typed.
-    pub name: RoomName,
-    /// Its scene.
-    pub scene: Scene,
-}
-
-/// A participant as lists show it.
-#[derive(Debug, Clone)]
-pub struct ParticipantSnapshot {
-    /// LiveKit's record of it.
-    pub info: lk::ParticipantInfo,
-    /// Anchor or audience.
-    pub role: Role,
-    /// Where it connects from.
-    pub address: String,
-}
-
 /// Everything that the SFU wants done.
 #[derive(Debug)]
 pub enum Output {
@@ -272,6 +212,10 @@ pub enum Output {
     Usage(UsageFact),
     /// Answer to [`Input::Command`].
     Reply(RequestId, Reply),
+    /// Something happened in a room: for callbacks, webhooks, agents and monitoring. Facts of a room come in order.
+    Event(Box<RoomEvent>),
+    /// How the stays of a room fared since the last sample, one entry a stay; for monitoring.
+    Samples(Vec<fermata_types::StaySample>),
     /// Nothing more to do before this instant.
     Timeout(Instant),
 }

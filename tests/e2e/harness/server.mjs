@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const repository = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
+const repository = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const binary = process.env.FERMATA_BIN ?? join(repository, 'target/debug/fermata');
 export const artifacts = process.env.FERMATA_E2E_ARTIFACTS ?? join(repository, 'target/test-artifacts');
 
@@ -19,7 +19,7 @@ let ending = false;
 /** Starts `fermata serve --dev` on ports the system chooses. */
 export async function startServer(name) {
   mkdirSync(artifacts, { recursive: true });
-  const log = openSync(join(artifacts, `server-browser-${name}.log`), 'w');
+  const log = openSync(join(artifacts, `server-${name}.log`), 'w');
   const args = ['serve', '--dev', '--http-port', '0', '--udp-port', '0'];
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', log] });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));

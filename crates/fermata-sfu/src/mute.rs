@@ -1,0 +1,165 @@
+//! Silence: a client mutes its track, an API asks it to, or its user is blocked.
+//!
+//! What the others are told is the sum: a track is muted if its client says so or its user is blocked.
+//! Muting is a word of the client, which may unmute again; a block is enforced here, whatever the client sends.
+//! The client of a blocked user is not asked to mute: it would stay muted after the block, and nobody may unmute
+//! it from afar.
+
+use fermata_transport::MediaKind;
+use livekit_protocol as lk;
+use lk::signal_response::Message as Response;
+
+use crate::key::{ParticipantId, TrackId};
+use crate::publication::Publication;
+use crate::sfu::Sfu;
+use crate::timer::Timer;
+
+/// What of a user is not forwarded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Blocked {
+    /// Audio tracks.
+    pub(crate) audio: bool,
+    /// Video tracks, screen shares too.
+    pub(crate) video: bool,
+}
+
+impl Blocked {
+    /// Whether tracks of this kind are not forwarded.
+    fn covers(self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+        }
+    }
+}
+
+impl Sfu {
+    /// The client mutes one of its tracks, or lets it sound again.
+    pub(crate) fn on_mute(&mut self, id: ParticipantId, request: &lk::MuteTrackRequest) {
+        if self.mute_pending(id, &request.sid, request.muted) {
+            return;
+        }
+        let Some(track) = self.own_track(id, &request.sid) else { return };
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
+        publication.client_muted = request.muted;
+        self.refresh_muted(track);
+    }
+
+    /// Asks the client to mute its track, and takes it as muted.
+    pub(crate) fn mute_track(&mut self, id: ParticipantId, sid: &str) {
+        self.ask_to_mute(id, sid);
+        if self.mute_pending(id, sid, true) {
+            return;
+        }
+        let Some(track) = self.own_track(id, sid) else { return };
+        if let Some(publication) = self.tracks.get_mut(&track) {
+            publication.client_muted = true;
+        }
+        self.refresh_muted(track);
+    }
+
+    /// A track of this participant, published or only announced.
+    pub(crate) fn track_info_of(&self, id: ParticipantId, sid: &str) -> Option<lk::TrackInfo> {
+        if let Some(track) = self.own_track(id, sid) {
+            return self.tracks.get(&track).map(|publication| publication.info.clone());
+        }
+        let mut pending = self.participants.get(&id)?.pending.iter().map(|pending| &pending.info);
+        pending.find(|info| info.sid == sid).cloned()
+    }
+
+    /// Takes note if the track is only announced so far.
+    fn mute_pending(&mut self, id: ParticipantId, sid: &str, muted: bool) -> bool {
+        let Some(participant) = self.participants.get_mut(&id) else { return false };
+        let pending = participant.pending.iter_mut().find(|pending| pending.info.sid == sid);
+        let Some(pending) = pending else { return false };
+        pending.info.muted = muted;
+        true
+    }
+
+    fn ask_to_mute(&mut self, id: ParticipantId, sid: &str) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let request = lk::MuteTrackRequest { sid: sid.to_owned(), muted: true };
+        self.context.signal(participant.connection, Response::Mute(request));
+    }
+
+    /// Tells everybody if the track is silent now and was not before, or the other way round.
+    fn refresh_muted(&mut self, track: TrackId) {
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
+        if !publication.settle_muted() {
+            return;
+        }
+        let (id, muted) = (publication.publisher, publication.info.muted);
+        if muted
+            && let Some(room) = self.rooms.get_mut(&publication.room)
+            && let Some(participant) = self.participants.get(&id)
+        {
+            room.speakers.remove_track(&participant.sid, &publication.sid);
+        }
+        self.announce(id);
+    }
+
+    /// A user is blocked like this from now on.
+    pub(crate) fn apply_block(&mut self, id: ParticipantId, blocked: Blocked) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let tracks: Vec<_> = participant.publications.values().copied().collect();
+        for track in tracks {
+            let Some(publication) = self.tracks.get_mut(&track) else { continue };
+            let covered = blocked.covers(publication.kind);
+            if covered == std::mem::replace(&mut publication.blocked, covered) {
+                continue;
+            }
+            self.refresh_muted(track);
+            self.pause(track, covered);
+        }
+    }
+
+    /// A track of a user who may be blocked begins; nobody was told of it yet.
+    pub(crate) fn begin_blocked(&mut self, id: ParticipantId, track: TrackId) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let room = self.rooms.get(&participant.room);
+        let blocked = room.and_then(|room| room.blocked.get(&participant.identity));
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
+        if !blocked.is_some_and(|blocked| blocked.covers(publication.kind)) {
+            return;
+        }
+        publication.blocked = true;
+        publication.settle_muted();
+    }
+
+    /// Ends what is being forwarded of a track, so that nobody is counted as receiving it; or lets it go on, video
+    /// from a keyframe on.
+    fn pause(&mut self, track: TrackId, paused: bool) {
+        let Self { participants, tracks, context, .. } = self;
+        let now = context.now.instant;
+        let Some(publication) = tracks.get_mut(&track) else { return };
+        for subscriber in &publication.subscribers {
+            let Some(participant) = participants.get_mut(subscriber) else { continue };
+            let Some(subscription) = participant.subscriptions.get_mut(&track) else { continue };
+            subscription.down.set_paused(paused);
+            if paused {
+                participant.area = participant.area.saturating_sub(subscription.area);
+                subscription.area = 0;
+                participant.meter.set_area(now, participant.area);
+            } else if let Some(up) = publication.up.as_mut() {
+                subscription.down.select(now, up);
+                if let Some(layer) = subscription.down.needs_keyframe() {
+                    up.request_keyframe(layer);
+                }
+            }
+        }
+        context.timers.arm_earlier(Timer::Track(track), now);
+    }
+}
+
+impl Publication {
+    /// Brings what the others are told in line with what the client says and whether its user is blocked.
+    /// True if that changed.
+    fn settle_muted(&mut self) -> bool {
+        let muted = self.client_muted || self.blocked;
+        let changed = std::mem::replace(&mut self.info.muted, muted) != muted;
+        if let Some(up) = self.up.as_mut() {
+            up.set_muted(muted);
+        }
+        changed
+    }
+}
