@@ -22,6 +22,7 @@ ROW = re.compile(r"\| `(\w+)` \| (both|CN|INTL) \| `\w+` \| (?:yes|no) \| (.*) \
 NOW = int(time.time())
 TODAY = time.strftime("%Y-%m-%d", time.gmtime(NOW))
 MONTH = TODAY[:7]
+EARLIER = time.strftime("%Y-%m-%d", time.gmtime(NOW - 70 * 86_400))
 
 ROOM = {"SdkAppId": DEV_APP, "RoomId": 31}
 STRING_ROOM = {"SdkAppId": DEV_APP, "RoomId": "matrix"}
@@ -133,6 +134,7 @@ PROVOKED = [
     ("InvalidParameter.PageSizeOversize", "DescribeRoomInfo", "trtc", {**WINDOW, "PageSize": 101}),
     ("InvalidParameter.QueryScaleOversize", "DescribeUnusualEvent", "trtc", {**WINDOW, "StartTime": NOW - 7_200}),
     ("InvalidParameter.StartTimeExpire", "DescribeRoomInfo", "trtc", {**WINDOW, "StartTime": NOW - 20 * 86_400, "EndTime": NOW - 19 * 86_400 - 60}),
+    ("InvalidParameter.StartTimeOversize", "DescribeTRTCMarketScaleData", "trtc", {**MARKET, "StartTime": EARLIER, "Period": "h"}),
     ("InvalidParameter.StartTs", "DescribeRoomInfo", "trtc", {**WINDOW, "StartTime": "x"}),
     ("InvalidParameter.RoomId", "DismissRoom", "trtc", {**ROOM, "RoomId": "x"}),
     ("InvalidParameter.SdkAppId", "DismissRoom", "trtc", {**ROOM, "SdkAppId": "x"}),
@@ -150,6 +152,7 @@ PROVOKED = [
     ("MissingParameter.StartTs", "DescribeRoomInfo", "trtc", {"SdkAppId": DEV_APP, "EndTime": NOW}),
     ("MissingParameter.UserId", "SetUserBlocked", "trtc", {**ROOM, "IsMute": 1}),
     ("MissingParameter.UserIds", "RemoveUser", "trtc", ROOM),
+    ("UnauthorizedOperation", "DescribeBillDetail", "billing", {**BILL_MONTH, "Offset": 0, "Limit": 10, "PayerUin": "5"}),
     ("UnauthorizedOperation.SdkAppId", "DismissRoom", "trtc", {**ROOM, "SdkAppId": 1_400_099_999}),
     ("UnknownParameter", "DismissRoom", "trtc", {**ROOM, "Colour": "red"}),
     ("UnsupportedOperation", "CreateCloudRecording", "trtc", {}),
@@ -157,6 +160,7 @@ PROVOKED = [
 # What other tests provoke: signatures, rates, standing, people who are not there.
 ELSEWHERE = {
     "AuthFailure.InvalidAuthorization",
+    "AuthFailure.InvalidSecretId",
     "AuthFailure.SecretIdNotFound",
     "AuthFailure.SignatureExpire",
     "AuthFailure.SignatureFailure",
@@ -172,15 +176,12 @@ ELSEWHERE = {
 }
 # What would need a server that is broken, or quotas that no test fills.
 NOT_PROVOKED = {
-    "AuthFailure.InvalidSecretId",
     "FailedOperation",
     "InternalError",
     "InternalError.DBError",
-    "InvalidParameter.StartTimeOversize",
     "LimitExceeded",
     "ResourceNotFound",
     "ServiceUnavailable",
-    "UnauthorizedOperation",
 }
 
 

@@ -41,6 +41,11 @@ async def test_an_unknown_secret_id_is_refused(server):
     assert await cloud.code("DescribeRoomInfo", SdkAppId=DEV_APP, **ROOMS) == "AuthFailure.SecretIdNotFound"
 
 
+async def test_a_secret_id_that_cannot_be_one_is_told(server):
+    cloud = Cloud(server.http, secret_id="AKID nobody")
+    assert await cloud.code("DescribeRoomInfo", SdkAppId=DEV_APP, **ROOMS) == "AuthFailure.InvalidSecretId"
+
+
 @pytest.mark.parametrize("signature", ["TC3-HMAC-SHA256", "HmacSHA256"])
 @pytest.mark.parametrize("skew", [-400, 400])
 def test_a_skewed_clock_is_refused(server, monkeypatch, signature, skew):
@@ -100,6 +105,8 @@ async def test_a_pair_for_one_application_reaches_no_other(server, api):
     assert await cloud.code("DismissRoom", SdkAppId=app, RoomId=1) == "FailedOperation.RoomNotExist"
     refused = await cloud.code("DismissRoom", SdkAppId=other["sdk_app_id"], RoomId=1)
     assert refused == "UnauthorizedOperation.SdkAppId"
+    # Bills are the whole account's.
+    assert await cloud.code("DescribeAccountBalance", "billing") == "AuthFailure.UnauthorizedOperation"
 
 
 async def test_a_revoked_pair_is_refused_at_once(server, api):
