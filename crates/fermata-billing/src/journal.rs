@@ -309,6 +309,46 @@ pub enum PostingKind {
     Absorption,
 }
 
+impl PostingKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::Payment,
+        Self::PaymentReversal,
+        Self::Bill,
+        Self::Purchase,
+        Self::Grant,
+        Self::Refund,
+        Self::Consumption,
+        Self::Expiry,
+        Self::Reclaim,
+        Self::VoucherGrant,
+        Self::VoucherExpiry,
+        Self::CreditNote,
+        Self::Adjustment,
+        Self::Absorption,
+    ];
+
+    /// The stable code in tables and APIs, and the word in the JSON of a row.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::PaymentReversal => "payment_reversal",
+            Self::Bill => "bill",
+            Self::Purchase => "purchase",
+            Self::Grant => "grant",
+            Self::Refund => "refund",
+            Self::Consumption => "consumption",
+            Self::Expiry => "expiry",
+            Self::Reclaim => "reclaim",
+            Self::VoucherGrant => "voucher_grant",
+            Self::VoucherExpiry => "voucher_expiry",
+            Self::CreditNote => "credit_note",
+            Self::Adjustment => "adjustment",
+            Self::Absorption => "absorption",
+        }
+    }
+}
+
 /// A payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
@@ -503,4 +543,19 @@ pub struct QuarantinedUse {
     pub seconds: i64,
     /// Why, for the operator.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_postings_are_the_words_in_the_rows() {
+        for kind in PostingKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("json"), kind.code());
+        }
+        let codes: std::collections::BTreeSet<_> =
+            PostingKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), PostingKind::ALL.len());
+    }
 }

@@ -1,11 +1,14 @@
 //! Puts a measured, bounded load of in-process clients on a server of this machine.
 //!
-//! What it is not: no browser and no decoder. Clients count packets and read timestamps inside payloads;
-//! they decrypt everything, so for large loads they cost more than the server does.
+//! What it is not: no browser and no decoder. Publishers are whole clients. Receivers are light where the dialect
+//! allows it: they count every packet, answer with feedback, and decrypt one in sixteen to read its timestamp.
 
 pub mod figures;
+pub mod flood;
+pub mod limits;
 pub mod options;
 pub mod process;
+mod receive;
 pub mod report;
 mod run;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::figures::Percentiles;
 
 /// Everything one run measured. Rates are over the measured time, after all clients were in.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Who published what.
     pub shape: &'static str,
@@ -17,26 +17,34 @@ pub struct Report {
     pub clients: u32,
     /// How many of them published.
     pub publishers: u32,
-    /// `dual` (`/rtc`) or `single` (`/rtc/v1`).
+    /// `dual` (`/rtc`), `single` (`/rtc/v1`) or `janus`.
     pub dialect: &'static str,
     /// Three layers were published.
     pub simulcast: bool,
+    /// `all`, or how many video tracks each client watched.
+    pub layout: String,
+    /// Receivers did not decrypt everything.
+    pub light: bool,
     /// Measured time, seconds.
     pub seconds: f64,
     /// From the request to the join answer.
     pub join: Percentiles,
-    /// From the request to the first media packet, for clients that received any.
+    /// From the request, or from when the track was told if that came later, to its first packet.
     pub first_media: Percentiles,
-    /// One-way delay of media packets, publisher's write to subscriber's read.
+    /// The same to its first whole frame.
+    pub first_frame: Percentiles,
+    /// One-way delay of media packets, publisher's write to the receiver's network; of messages for data.
     pub latency: Percentiles,
-    /// Packets that clients sent to the server, a second.
+    /// Packets (or messages) that clients sent to the server, a second.
     pub packets_in_per_second: f64,
-    /// Packets that clients received from the server, a second.
+    /// Packets (or messages) that clients received from the server, a second.
     pub packets_out_per_second: f64,
-    /// Payload received, megabits a second.
+    /// Received, megabits a second.
     pub megabits_out_per_second: f64,
-    /// Packets missing among those received, share of 1.
+    /// Packets missing among those received, after retransmission, share of 1.
     pub loss: f64,
+    /// What was lost on the way and how it was repaired, in the measured time.
+    pub repair: Repair,
     /// Tracks that should have arrived, over all clients.
     pub tracks_expected: usize,
     /// Tracks of which packets arrived.
@@ -45,13 +53,42 @@ pub struct Report {
     pub server: Option<ServerCost>,
     /// CPU time of this process in the measured time, seconds.
     pub load_cpu_seconds: f64,
+    /// What made the load itself the limit; empty if nothing did.
+    pub load_limits: Vec<String>,
+    /// Figures of the time after the measured one.
+    pub held: Vec<Held>,
+    /// What clients complained of, the first few.
+    pub complaints: Vec<String>,
 }
 
-/// What the server's process cost in the measured time.
-#[derive(Debug, Clone, Serialize)]
+/// Packets, in the measured time.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Repair {
+    /// Behind a later one.
+    pub reordered: u64,
+    /// Came again on their own stream.
+    pub duplicates: u64,
+    /// Asked for again, as often as they were.
+    pub asked: u64,
+    /// Came by retransmission alone.
+    pub repaired: u64,
+    /// Retransmitted, needed or not.
+    pub retransmissions: u64,
+    /// Could not be decrypted, of those that were sampled.
+    pub unopened: u64,
+    /// Of streams that no description told of.
+    pub unknown: u64,
+    /// Keyframes asked for by receivers, since the beginning.
+    pub keyframes_asked: u64,
+}
+
+/// What the server's process cost in the measured time, all its threads together.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ServerCost {
     /// User and system time, seconds.
     pub cpu_seconds: f64,
+    /// The same as a share of one core.
+    pub cpu_share: f64,
     /// Packets received by clients for each second of the server's CPU.
     pub packets_out_per_cpu_second: f64,
     /// Resident memory before the first client, KiB.
@@ -62,6 +99,43 @@ pub struct ServerCost {
     pub resident_kib_after: u64,
     /// Open file descriptors before, with all in, and after.
     pub descriptors: [u64; 3],
+    /// Datagrams that the system dropped because the server did not read them in time.
+    pub datagrams_dropped: u64,
+}
+
+/// A look at a held load.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Held {
+    /// Since the measured time ended, seconds.
+    pub at_seconds: f64,
+    /// Packets that clients received since the last look, a second.
+    pub packets_out_per_second: f64,
+    /// Missing among them.
+    pub lost: u64,
+    /// The server's resident memory, KiB; 0 if its id was not given.
+    pub resident_kib: u64,
+    /// The server's share of one core since the last look.
+    pub cpu_share: f64,
+}
+
+impl ServerCost {
+    fn rows(&self, row: &mut impl FnMut(&str, String)) {
+        row(
+            "server CPU",
+            format!("{:.2} s ({:.0} % of a core)", self.cpu_seconds, self.cpu_share * 100.0),
+        );
+        row("packets out / CPU second", format!("{:.0}", self.packets_out_per_cpu_second));
+        row(
+            "server memory",
+            format!(
+                "{} -> {} -> {} KiB (before, all in, after)",
+                self.resident_kib_before, self.resident_kib, self.resident_kib_after
+            ),
+        );
+        let [before, during, after] = self.descriptors;
+        row("server descriptors", format!("{before} -> {during} -> {after}"));
+        row("server's unread datagrams", self.datagrams_dropped.to_string());
+    }
 }
 
 impl Report {
@@ -71,15 +145,15 @@ impl Report {
         let mut row = |name: &str, value: String| {
             let _ = writeln!(text, "{name:<28} {value}");
         };
-        let layers = if self.simulcast { ", simulcast" } else { "" };
-        let rooms = if self.rooms == 1 { String::new() } else { format!("{} rooms, ", self.rooms) };
-        let shape = format!("{rooms}{} x {} ({}{layers})", self.shape, self.clients, self.dialect);
-        row("shape", shape);
+        row("shape", self.title());
         row("measured", format!("{:.1} s", self.seconds));
         row("tracks", format!("{} of {} arrived", self.tracks_received, self.tracks_expected));
-        for (name, p) in
-            [("join", self.join), ("first media", self.first_media), ("latency", self.latency)]
-        {
+        for (name, p) in [
+            ("join", self.join),
+            ("first media", self.first_media),
+            ("first frame", self.first_frame),
+            ("latency", self.latency),
+        ] {
             let value = format!(
                 "p50 {:.1}  p95 {:.1}  p99 {:.1}  max {:.1} ms",
                 p.p50_ms, p.p95_ms, p.p99_ms, p.max_ms
@@ -95,20 +169,50 @@ impl Report {
             ),
         );
         row("loss", format!("{:.4} %", self.loss * 100.0));
+        let repair = &self.repair;
+        row(
+            "repair",
+            format!(
+                "{} asked, {} repaired, {} duplicates, {} reordered",
+                repair.asked, repair.repaired, repair.duplicates, repair.reordered
+            ),
+        );
+        if repair.unopened + repair.unknown > 0 {
+            let value = format!("{} not opened, {} unknown", repair.unopened, repair.unknown);
+            row("strange packets", value);
+        }
         if let Some(server) = &self.server {
-            row("server CPU", format!("{:.2} s", server.cpu_seconds));
-            row("packets out / CPU second", format!("{:.0}", server.packets_out_per_cpu_second));
-            row(
-                "server memory",
-                format!(
-                    "{} -> {} -> {} KiB (before, all in, after)",
-                    server.resident_kib_before, server.resident_kib, server.resident_kib_after
-                ),
-            );
-            let [before, during, after] = server.descriptors;
-            row("server descriptors", format!("{before} -> {during} -> {after}"));
+            server.rows(&mut row);
         }
         row("load's own CPU", format!("{:.2} s", self.load_cpu_seconds));
+        for limit in &self.load_limits {
+            row("THE LOAD WAS THE LIMIT", limit.clone());
+        }
+        for held in &self.held {
+            row(
+                "held",
+                format!(
+                    "{:.0} s: {:.0} /s out, {} lost, server {:.0} %, {} KiB",
+                    held.at_seconds,
+                    held.packets_out_per_second,
+                    held.lost,
+                    held.cpu_share * 100.0,
+                    held.resident_kib
+                ),
+            );
+        }
+        for complaint in &self.complaints {
+            row("complaint", complaint.clone());
+        }
         text
+    }
+
+    fn title(&self) -> String {
+        let rooms = if self.rooms == 1 { String::new() } else { format!("{} rooms, ", self.rooms) };
+        let layers = if self.simulcast { ", simulcast" } else { "" };
+        format!(
+            "{rooms}{} {} -> {} ({}{layers}, layout {})",
+            self.shape, self.publishers, self.clients, self.dialect, self.layout
+        )
     }
 }

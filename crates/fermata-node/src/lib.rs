@@ -14,6 +14,7 @@
 mod config;
 mod counters;
 mod handle;
+mod inbox;
 pub mod limits;
 mod node;
 pub mod seam;

@@ -9,11 +9,18 @@ pub const SOCKETS_MAX: usize = 8;
 /// About 60 ms of 1 Gbit/s: a keyframe burst to a full room must fit.
 pub const SOCKET_BUFFER_LEN: usize = 8 * 1024 * 1024;
 
-/// Largest datagram read, bytes. WebRTC keeps below 1,500; larger ones are cut and then fail to parse.
-pub const DATAGRAM_LEN_MAX: usize = 2_048;
+/// One receive buffer, bytes: the most that the kernel puts into one, several datagrams of one sender together.
+pub const RECEIVE_BUFFER_LEN: usize = 64 * 1024;
 
-/// Most datagrams read from one socket before timers and orders get their turn. The rest waits in the kernel.
+/// Datagrams read from one socket after which timers and orders get their turn. The rest waits in the kernel.
 pub const DATAGRAMS_PER_WAKE: usize = 256;
+
+/// Datagrams in one round of the shard from which on it lets more of them gather before the next
+/// ([`GATHER_MAX`]). Below, each goes on as it comes.
+pub const GATHER_FROM: usize = 8;
+
+/// Least time between two rounds under load; the delay that gathering may add to a packet.
+pub const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// Most orders taken before packets get their turn. The rest waits in the queue.
 pub const ORDERS_PER_WAKE: usize = 128;

@@ -19,8 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Counters, count};
 use crate::handle::{NodeEvent, SignalOut, SignalSink};
+use crate::inbox::{Inbox, Run};
 use crate::limits::{
-    DATAGRAM_LEN_MAX, DATAGRAMS_PER_WAKE, ORDERS_PER_WAKE, REQUESTS_MAX, SLEEP_MAX,
+    DATAGRAMS_PER_WAKE, GATHER_FROM, GATHER_MAX, ORDERS_PER_WAKE, REQUESTS_MAX, SLEEP_MAX,
 };
 use crate::sockets::Sockets;
 use crate::usage::UsageOut;
@@ -65,6 +66,9 @@ pub(crate) struct Shard {
     /// Connections whose queue broke while outputs were being taken; the SFU hears of them afterwards.
     broken: Vec<ConnectionId>,
     deadline: Instant,
+    /// When the last round began, and how many datagrams it took.
+    woken: Instant,
+    received: usize,
 }
 
 impl Shard {
@@ -90,21 +94,23 @@ impl Shard {
             next_request: 0,
             broken: Vec::new(),
             deadline: Now::read().instant,
+            woken: Now::read().instant,
+            received: 0,
         }
     }
 
     /// Runs until it is told to stop, or until nobody is left who could tell it.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        let mut buffer = vec![0; DATAGRAM_LEN_MAX];
+        let mut inbox = Inbox::new();
         let mut busy = true;
         loop {
             if let Err(error) = self.wait(&mut events, busy) {
                 tracing::error!(%error, "The media thread cannot wait for packets.");
                 return self.finish(None);
             }
+            self.receive(&mut inbox);
             let now = Now::read();
-            self.receive(now, &mut buffer);
             match self.take_orders(now) {
                 Took::Some => busy = false,
                 Took::Full => busy = true,
@@ -113,8 +119,18 @@ impl Shard {
             if now.instant >= self.deadline {
                 self.input(now, Input::Timeout);
             }
+            self.transmit(now);
             self.usage.flush();
         }
+    }
+
+    /// Sends what is due.
+    fn transmit(&mut self, now: Now) {
+        while let Some(egress) = self.sfu.poll_egress(now) {
+            self.sockets.send(egress);
+        }
+        // Whatever waits for its turn has moved the deadline.
+        self.drain();
     }
 
     /// Waits for the next thing to do; not at all if something is left over.
@@ -124,11 +140,13 @@ impl Shard {
         } else {
             self.deadline.saturating_duration_since(Now::read().instant).min(SLEEP_MAX)
         };
+        self.gather();
         match self.poll.poll(events, Some(timeout)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         }
+        self.woken = Now::read().instant;
         for event in &*events {
             if event.token() != WAKER {
                 self.sockets.mark_readable(event.token());
@@ -137,16 +155,41 @@ impl Shard {
         Ok(())
     }
 
-    /// Takes datagrams, so many that timers and orders are not kept waiting.
-    fn receive(&mut self, now: Now, buffer: &mut [u8]) {
+    /// Takes datagrams, so many that timers and orders are not kept waiting. What follows from one call's
+    /// datagrams goes out together, so that the kernel gets long runs.
+    fn receive(&mut self, inbox: &mut Inbox) {
+        self.received = 0;
         for place in 0..self.sockets.len() {
-            for _ in 0..DATAGRAMS_PER_WAKE {
-                let Some((len, source, destination)) = self.sockets.receive(place, buffer) else {
+            let mut taken = 0;
+            while taken < DATAGRAMS_PER_WAKE {
+                let filled = self.sockets.receive(place, inbox);
+                if filled == 0 {
                     break;
-                };
-                let data = buffer.get(..len).unwrap_or_default();
-                self.input(now, Input::Datagram { source, destination, data });
+                }
+                let now = Now::read();
+                for run in inbox.runs(filled) {
+                    taken += run.count();
+                    let Run { source, data, segment_len } = run;
+                    let destination = self.sockets.destination(place, source);
+                    self.input(now, Input::Datagrams { source, destination, data, segment_len });
+                }
+                self.transmit(now);
             }
+            self.received += taken;
+        }
+    }
+
+    /// Under load, lets datagrams gather for a moment: what comes and goes together costs a fraction of what
+    /// it costs one by one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the moment is what is waited for; nothing could end it"
+    )]
+    fn gather(&mut self) {
+        let due = self.woken + GATHER_MAX;
+        let wait = due.saturating_duration_since(Now::read().instant);
+        if self.received >= GATHER_FROM && !wait.is_zero() {
+            std::thread::sleep(wait);
         }
     }
 
@@ -217,9 +260,6 @@ impl Shard {
     fn drain(&mut self) {
         loop {
             match self.sfu.poll_output() {
-                Output::Transmit { source, destination, data } => {
-                    self.sockets.send(source, destination, &data);
-                }
                 Output::Signal(connection, message) => {
                     self.send_to_client(connection, SignalOut::Message(message));
                 }
@@ -287,7 +327,9 @@ impl Shard {
 
     /// Leave messages, closed stays, and every fact on its way to the log.
     fn finish(mut self, answer: Option<oneshot::Sender<()>>) {
-        self.input(Now::read(), Input::Shutdown);
+        let now = Now::read();
+        self.input(now, Input::Shutdown);
+        self.transmit(now);
         self.usage.finish();
         if let Some(answer) = answer {
             let _ = answer.send(());

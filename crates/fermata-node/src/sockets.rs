@@ -1,15 +1,18 @@
-//! The media sockets: non-blocking UDP, and which of our addresses belongs to which.
+//! The media sockets: non-blocking UDP, runs of datagrams in one call (GSO, GRO), and which of our addresses belongs to which.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use fermata_transport::egress::{Batch, Egress};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
+use quinn_udp::{Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 
 use crate::config::Listen;
-use crate::counters::{Counters, count};
+use crate::counters::{Counters, add, count};
+use crate::inbox::Inbox;
 use crate::limits::{SOCKET_BUFFER_LEN, SOCKETS_MAX};
 use crate::node::StartError;
 
@@ -17,6 +20,8 @@ use crate::node::StartError;
 #[derive(Debug)]
 pub(crate) struct Socket {
     udp: UdpSocket,
+    /// What the kernel can do for us.
+    state: UdpSocketState,
     /// Addresses that clients reach it at; never empty.
     advertised: Vec<SocketAddr>,
     /// It may have more to read.
@@ -71,40 +76,63 @@ impl Sockets {
         self.all.iter().any(|socket| socket.readable)
     }
 
-    /// Reads one datagram of a socket: its length, who sent it, and to which of our addresses.
-    pub(crate) fn receive(
-        &mut self,
-        place: usize,
-        buffer: &mut [u8],
-    ) -> Option<(usize, SocketAddr, SocketAddr)> {
-        let socket = self.all.get_mut(place).filter(|socket| socket.readable)?;
-        match socket.udp.recv_from(buffer) {
-            Ok((len, source)) => Some((len, source, socket.destination(source))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+    /// Takes what waits at a socket into the buffers, as much as one call brings; how many of them were filled.
+    pub(crate) fn receive(&mut self, place: usize, inbox: &mut Inbox) -> usize {
+        let Some(socket) = self.all.get_mut(place).filter(|socket| socket.readable) else {
+            return 0;
+        };
+        let Socket { udp, state, .. } = socket;
+        match inbox.fill(|buffers, metas| state.recv((&*udp).into(), buffers, metas)) {
+            Ok(count) => count,
+            Err(error) => {
+                // After another error, trying again at once could go on for ever; the next arrival wakes us again.
                 socket.readable = false;
-                None
-            }
-            Err(_) => {
-                // Trying again at once could go on for ever; the next arrival wakes us again.
-                socket.readable = false;
-                count(&self.counters.receive_failed);
-                None
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    count(&self.counters.receive_failed);
+                }
+                0
             }
         }
     }
 
-    /// Sends a datagram from one of our addresses. What the kernel does not take is dropped, as a network would.
-    pub(crate) fn send(&self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
+    /// To which of our addresses `source` sent what arrived at a socket. Behind one socket they are all the same
+    /// to us, so the first one of the sender's kind stands for all.
+    pub(crate) fn destination(&self, place: usize, source: SocketAddr) -> SocketAddr {
+        self.all.get(place).map_or(source, |socket| socket.destination(source))
+    }
+
+    /// Sends what is in the arena. What the kernel does not take is dropped, as a network would.
+    pub(crate) fn send(&self, egress: &Egress) {
+        for batch in egress.batches() {
+            self.send_batch(&batch);
+        }
+    }
+
+    fn send_batch(&self, batch: &Batch<'_>) {
+        let source = batch.path.source;
         let Some(socket) = self.all.iter().find(|s| s.advertised.contains(&source)) else {
-            count(&self.counters.send_failed);
+            add(&self.counters.send_failed, batch.count());
             return;
         };
-        match socket.udp.send_to(data, destination) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                count(&self.counters.send_dropped_full);
+        // Where the kernel or the device cannot cut them up, they go one by one.
+        let at_once = socket.state.max_gso_segments().max(1) * batch.segment_len.max(1);
+        for contents in batch.bytes.chunks(at_once) {
+            let transmit = Transmit {
+                destination: batch.path.destination,
+                ecn: None,
+                contents,
+                segment_size: Some(batch.segment_len),
+                src_ip: None,
+            };
+            let Err(error) = socket.state.try_send((&socket.udp).into(), &transmit) else {
+                continue;
+            };
+            let lost = contents.len().div_ceil(batch.segment_len.max(1));
+            if error.kind() == io::ErrorKind::WouldBlock {
+                add(&self.counters.send_dropped_full, lost);
+            } else {
+                add(&self.counters.send_failed, lost);
             }
-            Err(_) => count(&self.counters.send_failed),
         }
     }
 }
@@ -135,11 +163,14 @@ impl Socket {
                 problem: format!("{local} {problem}"),
             });
         }
-        Ok(Self { udp, advertised, readable: true })
+        let state = UdpSocketState::new((&udp).into())
+            .map_err(|source| StartError::Bind { bind: listen.bind, source })?;
+        // The kernel gives what it allows; less is no reason not to start.
+        let _ = state.set_recv_buffer_size((&udp).into(), SOCKET_BUFFER_LEN);
+        let _ = state.set_send_buffer_size((&udp).into(), SOCKET_BUFFER_LEN);
+        Ok(Self { udp, state, advertised, readable: true })
     }
 
-    /// To which of our addresses a datagram was sent. Behind one socket they are all the same to us,
-    /// so the first one of the sender's kind stands for all.
     fn destination(&self, source: SocketAddr) -> SocketAddr {
         let same_kind = |ours: &&SocketAddr| ours.ip().is_loopback() == source.ip().is_loopback();
         let found = self.advertised.iter().find(same_kind).or_else(|| self.advertised.first());
@@ -152,9 +183,6 @@ fn bind_udp(bind: SocketAddr) -> io::Result<UdpSocket> {
     if bind.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // The kernel gives what it allows; less is no reason not to start.
-    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_LEN);
-    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_LEN);
     socket.set_nonblocking(true)?;
     socket.bind(&bind.into())?;
     Ok(UdpSocket::from_std(socket.into()))

@@ -35,6 +35,17 @@ pub struct Descriptor {
     pub extended: bool,
 }
 
+/// The running numbers of a descriptor; `None` where it has none, or where none is to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Numbers {
+    /// Picture number; cut to 7 or 15 bits, as the descriptor has it.
+    pub picture_id: Option<u16>,
+    /// Running number of pictures of temporal layer 0.
+    pub tl0_pic_idx: Option<u8>,
+    /// Running number of keyframes; cut to 5 bits.
+    pub key_idx: Option<u8>,
+}
+
 impl Descriptor {
     /// Reads the descriptor and its length; `None` if it is cut off or nothing follows it.
     pub fn parse(payload: &[u8]) -> Option<(Self, usize)> {
@@ -122,10 +133,51 @@ impl Descriptor {
         Some(len)
     }
 
+    /// The running numbers in it.
+    pub fn numbers(&self) -> Numbers {
+        Numbers {
+            picture_id: self.picture_id.map(|id| id.value),
+            tl0_pic_idx: self.tl0_pic_idx,
+            key_idx: self.key_idx,
+        }
+    }
+
     /// The first packet of a picture.
     pub fn starts_picture(&self) -> bool {
         self.partition_start && self.partition == 0
     }
+}
+
+/// Overwrites the numbers in a payload's descriptor, where it has such a field and `numbers` a value for it;
+/// the length stays. False, with nothing changed, if the descriptor is cut off.
+pub fn patch(payload: &mut [u8], numbers: &Numbers) -> bool {
+    let Some((descriptor, len)) = Descriptor::parse(payload) else { return false };
+    // The fields stand behind the two bytes that say which of them there are.
+    let Some(mut fields) = payload.get_mut(2.min(len)..len) else { return false };
+    if let Some(PictureId { long, .. }) = descriptor.picture_id {
+        let Some((field, rest)) = fields.split_at_mut_checked(if long { 2 } else { 1 }) else {
+            return false;
+        };
+        if let Some(id) = numbers.picture_id {
+            match field {
+                [high, low] => [*high, *low] = (id | 0x8000).to_be_bytes(),
+                [short] => [_, *short] = (id & 0x7f).to_be_bytes(),
+                _ => {}
+            }
+        }
+        fields = rest;
+    }
+    if descriptor.tl0_pic_idx.is_some() {
+        let Some((field, rest)) = fields.split_first_mut() else { return false };
+        *field = numbers.tl0_pic_idx.unwrap_or(*field);
+        fields = rest;
+    }
+    if let (Some(_), Some(index), Some(field)) =
+        (descriptor.key_idx, numbers.key_idx, fields.first_mut())
+    {
+        *field = *field & 0xe0 | index & 0x1f;
+    }
+    true
 }
 
 /// Looks at a VP8 payload. LiveKit's frame encryption leaves all bytes that are read here in the clear.
@@ -207,6 +259,36 @@ mod tests {
         assert!(!View::of(Codec::Vp8, &[0x80]).understood);
     }
 
+    #[test]
+    fn numbers_are_patched_where_they_are() {
+        let numbers =
+            Numbers { picture_id: Some(0x7abc), tl0_pic_idx: Some(0xee), key_idx: Some(0xff) };
+        let rows: &[(&[u8], &[u8])] = &[
+            // All fields, long; T and Y stay; 31 is all that fits.
+            (&[0x90, 0xf0, 0x92, 0x34, 7, 0xa3, 9], &[0x90, 0xf0, 0xfa, 0xbc, 0xee, 0xbf, 9]),
+            // Short picture number.
+            (&[0xa0, 0x80, 0x11, 9], &[0xa0, 0x80, 0x3c, 9]),
+            // TID without KEYIDX: its bits stay, whatever they are.
+            (&[0x80, 0x60, 7, 0x85, 9], &[0x80, 0x60, 0xee, 0x85, 9]),
+            // KEYIDX alone: the bits of TID and Y stay.
+            (&[0x80, 0x10, 0xe1, 9], &[0x80, 0x10, 0xff, 9]),
+            // Nothing to patch.
+            (&[0x10, 9], &[0x10, 9]),
+            (&[0x90, 0x00, 9], &[0x90, 0x00, 9]),
+        ];
+        for (before, after) in rows {
+            let mut payload = before.to_vec();
+            assert!(patch(&mut payload, &numbers));
+            assert_eq!(payload, *after, "{before:02x?}");
+            // None leaves a number alone.
+            assert!(patch(&mut payload, &Numbers::default()));
+            assert_eq!(payload, *after, "{before:02x?}");
+        }
+        let mut cut = [0x90, 0xf0, 0x92, 0x34, 7, 0xa3];
+        assert!(!patch(&mut cut, &numbers));
+        assert_eq!(cut, [0x90, 0xf0, 0x92, 0x34, 7, 0xa3]);
+    }
+
     prop_compose! {
         fn descriptor()(
             bits in any::<[bool; 3]>(),
@@ -245,6 +327,31 @@ mod tests {
             let len = descriptor.write(&mut out).expect("fits");
             prop_assert_eq!(Descriptor::parse(&out), Some((descriptor, len)));
             prop_assert_eq!(descriptor.write(&mut out[..len - 1]), None);
+        }
+
+        #[test]
+        fn patched_numbers_read_back(
+            descriptor in descriptor(),
+            picture in any::<u16>(),
+            tl0 in any::<u8>(),
+            key in any::<u8>(),
+        ) {
+            let mut payload = [0xff_u8; DESCRIPTOR_LEN_MAX + 1];
+            let len = descriptor.write(&mut payload).expect("fits");
+            let numbers =
+                Numbers { picture_id: Some(picture), tl0_pic_idx: Some(tl0), key_idx: Some(key) };
+            prop_assert!(patch(&mut payload, &numbers));
+            let (read, read_len) = Descriptor::parse(&payload).expect("still one");
+            prop_assert_eq!(read_len, len);
+            let mut expected = descriptor;
+            if let Some(id) = expected.picture_id.as_mut() {
+                id.value = picture & if id.long { 0x7fff } else { 0x7f };
+            }
+            expected.tl0_pic_idx = expected.tl0_pic_idx.map(|_| tl0);
+            expected.key_idx = expected.key_idx.map(|_| key & 0x1f);
+            prop_assert_eq!(read, expected);
+            prop_assert_eq!(read.numbers(), expected.numbers());
+            prop_assert!(payload[len..].iter().all(|byte| *byte == 0xff));
         }
 
         #[test]

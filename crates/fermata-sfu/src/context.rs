@@ -9,6 +9,7 @@ use livekit_protocol as lk;
 use crate::SfuStats;
 use crate::io::{ConnectionId, Output};
 use crate::key::LinkId;
+use crate::path::Control;
 use crate::timer::Timers;
 
 /// What a connection reports.
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) out: VecDeque<Output>,
     /// Events of connections not yet handled.
     pub(crate) events: VecDeque<(LinkId, LinkEvent)>,
+    /// Datagrams that are no media.
+    pub(crate) control: Control,
     /// Deadlines.
     pub(crate) timers: Timers,
     /// Counters; gauges are filled in when asked for.
@@ -42,6 +45,7 @@ impl Context {
             now,
             out: VecDeque::new(),
             events: VecDeque::new(),
+            control: Control::new(),
             timers: Timers::default(),
             stats: SfuStats::default(),
         }

@@ -132,6 +132,26 @@ pub(crate) fn stamp(
     Ok(Audience { destinations, metrics })
 }
 
+/// What of a message on the reliable channel would be passed on if its sender may do everything; `None` if nothing.
+/// For those who look for bytes that cannot be taken.
+pub fn read_data_packet(bytes: &[u8]) -> Option<Vec<u8>> {
+    let permission = RoomPermission {
+        can_subscribe: true,
+        can_publish: true,
+        can_publish_data: true,
+        can_publish_sources: Vec::new(),
+        can_update_metadata: true,
+        hidden: false,
+        recorder: false,
+        agent: true,
+        can_subscribe_metrics: true,
+    };
+    let bytes = Some(bytes).filter(|bytes| bytes.len() <= DATA_LEN_MAX)?;
+    let mut packet = lk::DataPacket::decode(bytes).ok()?;
+    stamp(&mut packet, Channel::Reliable, ("somebody", "PA_somebody"), &permission, &mut 0).ok()?;
+    Some(packet.encode_to_vec())
+}
+
 impl Sfu {
     /// A client sent a message.
     pub(crate) fn on_data(&mut self, link: LinkId, channel: Channel, binary: bool, data: &[u8]) {
@@ -298,7 +318,7 @@ fn flush(receiver: &mut Participant, context: &mut Context) {
         }
         let (channel, binary) = (message.channel, message.binary);
         let bytes = Arc::clone(&message.data);
-        match link.with(context, |t| t.send_data(channel, binary, &bytes)) {
+        match link.steady(context, |t| t.send_data(channel, binary, &bytes)) {
             Some(Ok(())) => context.stats.data_out += 1,
             Some(Err(SendError::Full | SendError::NotOpen)) if channel == Channel::Reliable => {
                 return;

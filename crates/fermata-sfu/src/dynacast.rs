@@ -65,7 +65,7 @@ impl Sfu {
         }
         let wishes = publication.subscribers.iter().filter(|_| !publication.blocked).filter_map(
             |subscriber| {
-                let subscription = participants.get(subscriber)?.subscriptions.get(&id)?;
+                let subscription = participants.get(&subscriber)?.subscriptions.get(id)?;
                 match &publication.up {
                     Some(up) => subscription.down.wanted_quality(up),
                     // Nothing came yet; how could it, if it was stopped: everything is wanted.

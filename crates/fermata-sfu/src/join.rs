@@ -189,7 +189,9 @@ impl Sfu {
 
     /// A new connection that can be found.
     pub(crate) fn new_link(&mut self, id: LinkId, kind: PeerKind) -> Link {
-        let link = Link::new(self.context.now.instant, id, kind, &self.transport);
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let link = Link::new(self.context.now.instant, id, kind, &self.transport, seed);
         self.demux.set_ufrag(id, "", link.ufrag());
         link
     }

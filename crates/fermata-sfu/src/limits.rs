@@ -85,6 +85,51 @@ pub(crate) const SAMPLE_SPAN_MIN: Duration = Duration::from_millis(500);
 pub(crate) const SELECT_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer that nobody wants is stopped at the publisher only after this.
 pub(crate) const DYNACAST_DOWN_DELAY: Duration = Duration::from_secs(5);
+/// How often waiting video may go out on a connection: short against a picture, long against what the shell needs
+/// for a turn.
+pub(crate) const PACE_TICK: Duration = Duration::from_millis(1);
+/// Ticks that a connection may catch up on when the shell came late. More would be the burst that pacing prevents.
+pub(crate) const CATCH_UP_TICKS: u64 = 4;
+/// Video that waits on one connection, packets: an eighth of a second at full pace, and more than the keyframes of a
+/// full screen of others. Above: video is dropped up to a keyframe, which is asked for; counted.
+pub(crate) const VIDEO_WAITING_MAX: usize = 1_024;
+/// Audio that waits on one connection between two polls, packets. Above: the newest is dropped, counted.
+pub(crate) const AUDIO_WAITING_MAX: usize = 1_024;
+/// Retransmissions that wait on one connection. Above: not sent, counted; they are asked for again.
+pub(crate) const AGAIN_WAITING_MAX: usize = 256;
+/// Retransmissions of one connection in a tick, beside video, so that neither keeps the other waiting.
+pub(crate) const AGAIN_PER_TICK: usize = 4;
+/// In the long run there is one retransmission for so many packets of video: what loses more than that is congested,
+/// and more packets make it worse; and nobody makes us send at will by asking.
+pub(crate) const AGAIN_SHARE: u32 = 2;
+/// Retransmissions that a connection may have ahead of that: one burst of loss.
+pub(crate) const AGAIN_CREDIT_MAX: u32 = 512;
+/// The same for one that has just begun.
+pub(crate) const AGAIN_CREDIT_FIRST: u32 = 64;
+/// A packet is sent again no sooner than this after the last time, or than a round trip if that is longer.
+pub(crate) const AGAIN_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Packets of video sent on one section that can be sent again. Above: the oldest is forgotten; as many as the
+/// publisher's packets that are kept.
+pub(crate) const HISTORY_LEN: usize = 512;
+/// Video of nearly one length is padded to one length, if it is by no more than this, bytes: three in a hundred more
+/// bytes against most of what a send costs.
+pub(crate) const PAD_VIDEO_MAX: usize = 32;
+/// The same for audio, whose lengths differ more and matter less.
+pub(crate) const PAD_AUDIO_MAX: usize = 64;
+/// Room for media given out at once, bytes: a part of what a core keeps close.
+pub(crate) const MEDIA_BYTES: usize = 256 * 1024;
+/// The same in datagrams: audio only.
+pub(crate) const MEDIA_DATAGRAMS: usize = 1_024;
+/// Room for datagrams that are no media, on one page, bytes. Above: another page.
+pub(crate) const CONTROL_PAGE_BYTES: usize = 512 * 1024;
+/// The same in datagrams.
+pub(crate) const CONTROL_PAGE_DATAGRAMS: usize = 2_048;
+/// Pages that wait, enough to say goodbye to a full shard at once. Above: datagrams are dropped, counted.
+pub(crate) const CONTROL_PAGES_MAX: usize = 64;
+/// Datagrams that one call of a connection may write: a flight of DTLS, a window of data.
+pub(crate) const CONTROL_ROOM_DATAGRAMS: usize = 128;
+/// Least time between two wake-ups of a connection that nothing happened on.
+pub(crate) const LINK_PAUSE: Duration = Duration::from_millis(1);
 /// Ping interval and timeout told to clients, seconds. A zero stops Rust clients.
 pub(crate) const PING_INTERVAL_S: i32 = 5;
 /// See [`PING_INTERVAL_S`].

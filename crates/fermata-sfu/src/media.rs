@@ -1,20 +1,17 @@
-//! What connections report, above all media packets on their way to subscribers.
+//! What connections report, and the work on tracks and stays that is due now and then.
+//!
+//! What it is not: the way of packets; that is [`crate::path`].
 
-use std::time::Instant;
-
-use fermata_transport::{Codec, Event, MediaKind, Mid, Rid, RtpIn, RtpOut};
+use fermata_transport::{Event, Mid, Rid};
 use livekit_protocol as lk;
 
 use crate::context::{Context, LinkEvent};
-use crate::forward::{
-    Dropped, Forward, PacketIn, RtpView, SenderReport, Sending, UpTally, UpTrack,
-};
+use crate::forward::{SenderReport, UpTally, UpTrack};
 use crate::io::{Output, UsageFact};
-use crate::key::{LinkId, ParticipantId, Side, TrackId};
+use crate::key::{LinkId, ParticipantId, TrackId};
 use crate::leave::Leaving;
 use crate::limits::{METER_INTERVAL, SELECT_INTERVAL};
 use crate::link::Link;
-use crate::participant::Participant;
 use crate::publish::set_mime;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
@@ -45,13 +42,13 @@ impl Sfu {
                 }
                 self.close_if_gone(id.participant);
             }
-            Event::Rtp(packet) => self.on_rtp(id, &packet),
             Event::KeyframeRequested { mid } => self.on_keyframe_requested(id.participant, mid),
+            Event::Nack { mid, lost } => self.on_nack(id, mid, lost),
             Event::ChannelOpened(_) => self.flush_data(id.participant),
             Event::Data { channel, binary, data } => {
                 self.on_data(id, channel, binary, &data);
             }
-            // Sections are known from the offer already; estimates are not acted on yet.
+            // Estimates are not acted on yet.
             _ => {}
         }
     }
@@ -79,72 +76,12 @@ impl Sfu {
         self.flush_data(id.participant);
     }
 
-    /// A packet of a publisher goes to everybody who receives its track.
-    fn on_rtp(&mut self, link: LinkId, rtp: &RtpIn) {
-        let Self { participants, tracks, rooms, context, scratch, .. } = self;
-        let now = context.now.instant;
-        context.stats.rtp_in += 1;
-        let publisher = participants.get(&link.participant).filter(|_| link.side == Side::Up);
-        let track = publisher.and_then(|publisher| publisher.publications.get(&rtp.mid));
-        let Some((publisher, publication)) = publisher.zip(track.and_then(|id| tracks.get_mut(id)))
-        else {
-            context.stats.rtp_dropped_unbound += 1;
-            return;
-        };
-        if let Some(dbov) = rtp.audio_level_db
-            && !publication.info.muted
-            && let Some(room) = rooms.get_mut(&publication.room)
-        {
-            room.speakers.observe(now, &publisher.sid, &publication.sid, dbov);
-            if let Some(at) = room.speakers.next_timeout() {
-                context.timers.arm_earlier(Timer::Speakers(publication.room), at);
-            }
-        }
-        if publication.needs_start(rtp.codec) {
-            publication.start(rtp.codec);
-            for subscriber in &publication.subscribers {
-                let subscriptions = participants.get_mut(subscriber).map(|p| &mut p.subscriptions);
-                if let Some(subscription) = subscriptions.and_then(|s| s.get_mut(&publication.id)) {
-                    subscription.restart();
-                }
-            }
-            context.timers.arm_earlier(Timer::Track(publication.id), now);
-        }
-        let Some(up) = publication.up.as_mut() else { return };
-        let packet = PacketIn {
-            rid: rtp.rid.as_ref().map(Rid::as_str),
-            seq: rtp.seq,
-            timestamp: rtp.timestamp,
-            marker: rtp.marker,
-            payload: &rtp.payload,
-            arrived: rtp.arrived,
-        };
-        let Some(view) = up.receive(packet) else {
-            context.stats.rtp_dropped_unbound += 1;
-            return;
-        };
-        let len = rtp.payload.len();
-        publication.tally.packet(now, view.layer, rtp.seq, rtp.timestamp, len);
-        if publication.blocked {
-            return;
-        }
-        let mut asked = false;
-        for subscriber in &publication.subscribers {
-            let Some(participant) = participants.get_mut(subscriber) else { continue };
-            let outgoing = Outgoing { track: publication.id, rtp, now };
-            asked |= outgoing.forward(participant, up, &view, scratch, context);
-        }
-        if asked {
-            context.timers.arm_earlier(Timer::Track(publication.id), now);
-        }
-    }
-
     /// A subscriber lost its picture.
     fn on_keyframe_requested(&mut self, id: ParticipantId, mid: Mid) {
         let Self { participants, tracks, context, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
         let Some(track) = participant.receiving.get(&mid).copied() else { return };
-        let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
+        let Some(subscription) = participant.subscriptions.get_mut(track) else { return };
         let Some(up) = tracks.get_mut(&track).and_then(|track| track.up.as_mut()) else { return };
         subscription.tally.keyframe_asked();
         if let Some(layer) = subscription.down.keyframe_requested() {
@@ -176,9 +113,10 @@ impl Sfu {
             }
         }
         if let Some(up) = publication.up.as_mut() {
-            for subscriber in &publication.subscribers {
-                let subscription =
-                    participants.get_mut(subscriber).and_then(|p| p.subscriptions.get_mut(&id));
+            for subscriber in publication.subscribers.each() {
+                let participant = participants.get_mut(&subscriber.participant);
+                let subscriptions = participant.map(|participant| &mut participant.subscriptions);
+                let subscription = subscriptions.and_then(|s| s.find(id, &mut subscriber.hint));
                 let Some(subscription) = subscription else { continue };
                 subscription.down.select(now, up);
                 if let Some(layer) = subscription.down.needs_keyframe() {
@@ -228,8 +166,8 @@ impl Sfu {
         let Some(participant) = participants.get_mut(&id) else { return };
         let mut next = now + METER_INTERVAL;
         let mut area = 0;
-        for (track, subscription) in &mut participant.subscriptions {
-            let up = tracks.get(track).and_then(|track| track.up.as_ref());
+        for (track, subscription) in participant.subscriptions.iter_mut() {
+            let up = tracks.get(&track).and_then(|track| track.up.as_ref());
             subscription.area = up.map_or(0, |up| subscription.down.area(now, up));
             area += subscription.area;
             if let Some(at) = subscription.down.area_lapses_at().filter(|_| subscription.area > 0) {
@@ -260,140 +198,8 @@ fn ask_keyframes(
         let rid = rid.map(Rid::from);
         context.stats.keyframe_requests += 1;
         tally.keyframe_asked();
-        if link.with(context, |t| t.request_keyframe(mid, rid)).is_none() {
+        if link.steady(context, |t| t.request_keyframe(mid, rid)).is_none() {
             return;
-        }
-    }
-}
-
-/// The codec in which the packet can go out on the section: its own, or for redundant audio the plain one.
-fn sendable(link: &Link, mid: Mid, codec: Codec) -> Option<Codec> {
-    let transport = link.transport();
-    if transport.sends(mid, codec) {
-        return Some(codec);
-    }
-    (codec == Codec::Red && transport.sends(mid, Codec::Opus)).then_some(Codec::Opus)
-}
-
-/// The newest block of a redundant audio payload (RFC 2198 section 3): what is left once
-/// the older ones, whose lengths stand in the headers, are taken away.
-fn red_primary(payload: &[u8]) -> Option<&[u8]> {
-    let mut rest = payload;
-    let mut older = 0;
-    loop {
-        match rest {
-            [first, tail @ ..] if first & 0x80 == 0 => return tail.get(older..),
-            [_, _, high, low, tail @ ..] => {
-                older += usize::from(u16::from_be_bytes([high & 0x03, *low]));
-                rest = tail;
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// A packet on its way to subscribers.
-struct Outgoing<'a> {
-    track: TrackId,
-    rtp: &'a RtpIn,
-    now: Instant,
-}
-
-impl Outgoing<'_> {
-    /// Hands the packet to one subscriber if it should get it. True if it needs a keyframe.
-    fn forward(
-        &self,
-        participant: &mut Participant,
-        up: &mut UpTrack,
-        view: &RtpView<'_>,
-        scratch: &mut Vec<u8>,
-        context: &mut Context,
-    ) -> bool {
-        let side = participant.out_side();
-        let id = participant.id;
-        let link = match side {
-            Side::Up => participant.up.as_mut(),
-            Side::Down => participant.down.as_mut(),
-        };
-        let Some(link) = link.filter(|link| link.connected) else { return false };
-        let Some(subscription) = participant.subscriptions.get_mut(&self.track) else {
-            return false;
-        };
-        let Some(mid) = subscription.mid else { return false };
-        let Some(codec) = sendable(link, mid, self.rtp.codec) else {
-            context.stats.rtp_dropped_unsendable += 1;
-            return false;
-        };
-        match subscription.down.forward(self.now, up, view, scratch) {
-            Forward::Send(sending) => {
-                let out = self.outgoing(&sending, codec);
-                match link.with(context, |t| t.send_rtp(mid, &out)) {
-                    Some(Ok(())) => {
-                        context.stats.rtp_out += 1;
-                        let (seq, timestamp) = (out.seq, out.timestamp);
-                        subscription.tally.packet(self.now, seq, timestamp, out.payload.len());
-                    }
-                    Some(Err(_)) | None => context.stats.rtp_dropped_unsendable += 1,
-                }
-            }
-            Forward::Drop(Dropped::Malformed) => context.stats.rtp_dropped_malformed += 1,
-            Forward::Drop(_) => {}
-        }
-        let area = subscription.down.area(self.now, up);
-        if area != subscription.area {
-            participant.area = participant.area.saturating_sub(subscription.area) + area;
-            subscription.area = area;
-            participant.meter.set_area(self.now, participant.area);
-            if let Some(at) = subscription.down.area_lapses_at() {
-                context.timers.arm_earlier(Timer::Meter(id), at);
-            }
-        }
-        match subscription.down.needs_keyframe() {
-            Some(layer) => {
-                up.request_keyframe(layer);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// The packet as it goes out in `codec`.
-    fn outgoing<'p>(&self, sending: &Sending<'p>, codec: Codec) -> RtpOut<'p> {
-        let rtp = self.rtp;
-        let payload = if codec == rtp.codec {
-            sending.payload
-        } else {
-            red_primary(sending.payload).unwrap_or_default()
-        };
-        RtpOut {
-            codec,
-            seq: sending.seq,
-            timestamp: sending.timestamp,
-            marker: sending.marker,
-            payload,
-            at: rtp.arrived,
-            audio_level_db: rtp.audio_level_db,
-            voice_activity: rtp.voice_activity,
-            nackable: codec.kind() == MediaKind::Video,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_primary_block_is_what_the_headers_leave() {
-        let rows: [(&[u8], Option<&[u8]>); 5] = [
-            (&[111, 1, 2, 3], Some(&[1, 2, 3])),
-            (&[0xEF, 0, 0, 2, 111, 9, 9, 1, 2, 3], Some(&[1, 2, 3])),
-            (&[0xEF, 0, 0, 9, 111, 9, 9, 1], None),
-            (&[0xEF, 0], None),
-            (&[], None),
-        ];
-        for (payload, primary) in rows {
-            assert_eq!(red_primary(payload), primary, "{payload:?}");
         }
     }
 }

@@ -132,14 +132,17 @@ impl Sfu {
         let Self { participants, tracks, context, .. } = self;
         let now = context.now.instant;
         let Some(publication) = tracks.get_mut(&track) else { return };
-        for subscriber in &publication.subscribers {
-            let Some(participant) = participants.get_mut(subscriber) else { continue };
-            let Some(subscription) = participant.subscriptions.get_mut(&track) else { continue };
+        for subscriber in publication.subscribers.iter() {
+            let Some(participant) = participants.get_mut(&subscriber) else { continue };
+            let Some(subscription) = participant.subscriptions.get_mut(track) else { continue };
             subscription.down.set_paused(paused);
             if paused {
-                participant.area = participant.area.saturating_sub(subscription.area);
-                subscription.area = 0;
-                participant.meter.set_area(now, participant.area);
+                let before = std::mem::take(&mut subscription.area);
+                subscription.history.clear();
+                participant.set_area(now, before, 0);
+                if let Some((link, _)) = participant.sending() {
+                    link.queue.forget(track);
+                }
             } else if let Some(up) = publication.up.as_mut() {
                 subscription.down.select(now, up);
                 if let Some(layer) = subscription.down.needs_keyframe() {

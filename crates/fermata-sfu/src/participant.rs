@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use livekit_protocol as lk;
 
 use crate::data::DataState;
-use crate::forward::{Continuation, DownTally, DownTrack, QualityMeter, Settings};
+use crate::forward::{Continuation, QualityMeter};
 use crate::io::{ConnectionId, Join, RoomPermission};
 use crate::key::{ParticipantId, RoomId, Side, TrackId};
 use crate::link::Link;
@@ -17,6 +17,7 @@ use crate::meter::StayMeter;
 use crate::permission::Allowed;
 use crate::rate::SignalRate;
 use crate::sample::Sampled;
+use crate::subscriptions::Subscriptions;
 
 /// A track that was announced and has no m-line yet.
 #[derive(Debug)]
@@ -48,27 +49,6 @@ pub(crate) struct Section {
     pub(crate) track: Option<TrackId>,
     /// It carried a track that is gone, and the client has not been told yet. Only then may it carry another.
     pub(crate) used: bool,
-}
-
-/// A track this participant receives, or is about to.
-#[derive(Debug)]
-pub(crate) struct TrackSubscription {
-    /// Where it goes out; missing while a single connection has no free section.
-    pub(crate) mid: Option<Mid>,
-    pub(crate) down: DownTrack,
-    /// What went out, for samples.
-    pub(crate) tally: DownTally,
-    pub(crate) settings: Settings,
-    /// Pixels counted for it at the moment.
-    pub(crate) area: u64,
-}
-
-impl TrackSubscription {
-    /// The track comes in another codec from now on; the numbering goes on.
-    pub(crate) fn restart(&mut self) {
-        self.down = DownTrack::new(self.down.continuation());
-        self.down.set_settings(self.settings);
-    }
 }
 
 /// A participant.
@@ -118,7 +98,7 @@ pub(crate) struct Participant {
     /// Whom it lets subscribe.
     pub(crate) allowed: Allowed,
 
-    pub(crate) subscriptions: BTreeMap<TrackId, TrackSubscription>,
+    pub(crate) subscriptions: Subscriptions,
     /// Explicit wishes per track: wanted or not.
     pub(crate) choices: BTreeMap<TrackId, bool>,
     /// Tracks wanted but not permitted by their publisher.
@@ -206,7 +186,7 @@ impl Participant {
             unbound: Vec::new(),
             publications: BTreeMap::new(),
             allowed: Allowed::default(),
-            subscriptions: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             choices: BTreeMap::new(),
             forbidden: BTreeSet::new(),
             receiving: BTreeMap::new(),
@@ -248,6 +228,18 @@ impl Participant {
             Side::Up => self.up.as_mut(),
             Side::Down => self.down.as_mut(),
         }
+    }
+
+    /// The connection on which media goes out, and what goes out on it.
+    pub(crate) fn sending(&mut self) -> Option<(&mut Link, &mut Subscriptions)> {
+        let link = if self.single { self.up.as_mut() } else { self.down.as_mut() };
+        Some((link?, &mut self.subscriptions))
+    }
+
+    /// What is counted for one of its tracks has changed.
+    pub(crate) fn set_area(&mut self, now: Instant, before: u64, after: u64) {
+        self.area = self.area.saturating_sub(before) + after;
+        self.meter.set_area(now, self.area);
     }
 
     /// Rights as the protocol shows them.

@@ -1,6 +1,5 @@
 //! A published track and who receives it.
 
-use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
 use fermata_transport::{AudioTuning, Codec, MediaKind, Mid, Rid};
@@ -10,7 +9,9 @@ use livekit_protocol as lk;
 use crate::dynacast::Dynacast;
 use crate::forward::{LayerSpec, UpTally, UpTrack};
 use crate::key::{ParticipantId, RoomId, TrackId};
+use crate::path::Rings;
 use crate::sample::flow;
+use crate::subscriptions::Subscribers;
 
 /// A track on an m-line of its publisher.
 #[derive(Debug)]
@@ -37,7 +38,9 @@ pub(crate) struct Publication {
     pub(crate) tally: UpTally,
     /// Packets asked for again, up to the last sample.
     pub(crate) nacks_told: u64,
-    pub(crate) subscribers: BTreeSet<ParticipantId>,
+    /// Its packets, one ring for each layer.
+    pub(crate) rings: Rings,
+    pub(crate) subscribers: Subscribers,
     /// The publisher was told that somebody subscribed.
     pub(crate) told_subscribed: bool,
     /// Listeners of events know of it.
@@ -83,7 +86,8 @@ impl Publication {
             blocked: false,
             info: new.info,
             up: None,
-            subscribers: BTreeSet::new(),
+            rings: Rings::default(),
+            subscribers: Subscribers::default(),
             told_subscribed: false,
             told_published: false,
             dynacast: Dynacast::default(),

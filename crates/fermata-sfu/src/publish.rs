@@ -208,7 +208,7 @@ impl Sfu {
     pub(crate) fn withdraw(&mut self, track: TrackId) {
         let Some(publication) = self.tracks.get(&track) else { return };
         let publisher = publication.publisher;
-        let subscribers: Vec<_> = publication.subscribers.iter().copied().collect();
+        let subscribers: Vec<_> = publication.subscribers.iter().collect();
         for subscriber in &subscribers {
             self.unsubscribe(*subscriber, track);
         }

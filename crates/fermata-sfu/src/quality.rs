@@ -73,7 +73,7 @@ impl Sfu {
         participant: &Participant,
         kind: impl Fn(MediaKind) -> bool,
     ) -> BTreeMap<&'a str, ParticipantId> {
-        let tracks = participant.subscriptions.keys().filter_map(|track| self.tracks.get(track));
+        let tracks = participant.subscriptions.tracks().filter_map(|track| self.tracks.get(&track));
         let publishers = tracks.filter(|track| kind(track.kind)).map(|track| track.publisher);
         let all = publishers.chain(std::iter::once(participant.id));
         all.filter_map(|id| Some((self.participants.get(&id)?.sid.as_str(), id))).collect()

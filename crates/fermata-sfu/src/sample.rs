@@ -17,9 +17,10 @@ use crate::io::Output;
 use crate::key::{RoomId, Side, TrackId};
 use crate::limits::{SAMPLE_PAUSE, SAMPLE_SPAN_MIN, SAMPLE_SPREAD_MS, SAMPLE_TRACKS_STEP};
 use crate::link::Link;
-use crate::participant::{Participant, TrackSubscription};
+use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::sfu::Sfu;
+use crate::subscriptions::TrackSubscription;
 use crate::timer::Timer;
 
 /// A round of samples in a room that is not finished.
@@ -112,9 +113,9 @@ impl Sfu {
         let Self { participants, tracks, .. } = self;
         let Some(publication) = tracks.get_mut(&id) else { return };
         publication.tally.rest();
-        for subscriber in &publication.subscribers {
-            let subscriber = participants.get_mut(subscriber);
-            if let Some(subscription) = subscriber.and_then(|s| s.subscriptions.get_mut(&id)) {
+        for subscriber in publication.subscribers.iter() {
+            let subscriber = participants.get_mut(&subscriber);
+            if let Some(subscription) = subscriber.and_then(|s| s.subscriptions.get_mut(id)) {
                 subscription.tally.rest();
             }
         }
@@ -164,9 +165,9 @@ fn sample_tracks(
         Side::Up => up.as_ref(),
         Side::Down => down.as_ref(),
     };
-    for (track, subscription) in subscriptions {
+    for (track, subscription) in subscriptions.iter_mut() {
         let sample =
-            with(*track, &mut |publication| received(publication, subscription, link, now, span));
+            with(track, &mut |publication| received(publication, subscription, link, now, span));
         samples.extend(sample.flatten());
     }
     samples

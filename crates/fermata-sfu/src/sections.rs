@@ -41,7 +41,7 @@ impl Sfu {
             .subscriptions
             .iter()
             .filter(|(_, subscription)| subscription.mid.is_none())
-            .map(|(track, _)| *track)
+            .map(|(track, _)| track)
             .collect();
         for track in waiting {
             if let Some(publication) = tracks.get(&track) {
@@ -114,9 +114,9 @@ fn give_section(participant: &mut Participant, track: TrackId, kind: MediaKind) 
     let free =
         |section: &&mut Section| section.kind == kind && section.track.is_none() && !section.used;
     let Some(section) = participant.sections.iter_mut().find(free) else { return };
-    let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
+    let Some(subscription) = participant.subscriptions.get_mut(track) else { return };
     section.track = Some(track);
-    subscription.mid = Some(section.mid);
+    subscription.move_to(Some(section.mid));
     let from = participant.continuations.get(&section.mid).copied().unwrap_or_default();
     subscription.down = DownTrack::new(from);
     subscription.down.set_settings(subscription.settings);
@@ -125,13 +125,16 @@ fn give_section(participant: &mut Participant, track: TrackId, kind: MediaKind) 
 
 /// Forgets sections in which the client does not receive any more; their tracks wait again.
 fn drop_closed_sections(participant: &mut Participant, offered: &Offered) {
-    let Participant { sections, subscriptions, receiving, continuations, .. } = participant;
+    let Participant { sections, subscriptions, receiving, continuations, up, .. } = participant;
     sections.retain(|section| {
         let open = offered.sections.iter().any(|o| o.mid == section.mid && o.placeholder);
         if !open && let Some(track) = section.track {
             receiving.remove(&section.mid);
-            if let Some(subscription) = subscriptions.get_mut(&track) {
-                subscription.mid = None;
+            if let Some(link) = up.as_mut() {
+                link.queue.forget(track);
+            }
+            if let Some(subscription) = subscriptions.get_mut(track) {
+                subscription.move_to(None);
                 continuations.insert(section.mid, subscription.down.continuation());
             }
         }

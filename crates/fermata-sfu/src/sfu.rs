@@ -3,24 +3,26 @@
 //! The parts are `impl Sfu` blocks in files named after what they are about.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use fermata_transport::TransportConfig;
+use fermata_transport::egress::Egress;
+use fermata_transport::{Certificate, TransportConfig};
 use fermata_types::{Now, ParticipantSid, RoomName, RoomSid, SdkAppId, TrackSid};
 use jiff::SignedDuration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rustc_hash::FxHashMap;
 
 use crate::command::Calls;
 use crate::context::Context;
-use crate::demux::{Demux, stun_ufrag};
+use crate::demux::Demux;
 use crate::departure::Departures;
 use crate::io::{ConnectionId, Input, Output, Verdict};
 use crate::key::{LinkId, ParticipantId, RoomId, TrackId};
-use crate::limits::{DATA_LEN_MAX, VERDICTS_MAX};
+use crate::limits::{DATA_LEN_MAX, MEDIA_BYTES, MEDIA_DATAGRAMS, VERDICTS_MAX};
 use crate::link::Link;
 use crate::participant::Participant;
+use crate::path::{Arrival, Pacer};
 use crate::publication::Publication;
 use crate::revocation::Revocations;
 use crate::room::Room;
@@ -29,9 +31,6 @@ use crate::{SfuConfig, SfuStats};
 
 /// Deadline given when nothing at all is due.
 const IDLE: Duration = Duration::from_hours(1);
-
-/// Least time between two wake-ups of a connection that nothing happened on.
-const LINK_PAUSE: Duration = Duration::from_millis(1);
 
 /// Rooms and participants of one media thread.
 #[derive(Debug)]
@@ -45,15 +44,21 @@ pub struct Sfu {
     pub(crate) departures: Departures,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) room_ids: HashMap<(SdkAppId, RoomName), RoomId>,
-    pub(crate) participants: HashMap<ParticipantId, Participant>,
-    pub(crate) connections: HashMap<ConnectionId, ParticipantId>,
-    pub(crate) tracks: HashMap<TrackId, Publication>,
+    pub(crate) participants: FxHashMap<ParticipantId, Participant>,
+    pub(crate) connections: FxHashMap<ConnectionId, ParticipantId>,
+    pub(crate) tracks: FxHashMap<TrackId, Publication>,
     pub(crate) track_ids: HashMap<TrackSid, TrackId>,
     /// Remote procedure calls that wait for their answers.
     pub(crate) calls: Calls,
     pub(crate) demux: Demux,
-    /// Holds rewritten payloads; grows to the size of a packet once.
-    pub(crate) scratch: Vec<u8>,
+    /// Media packets of the batch that is being handled.
+    pub(crate) arrivals: Vec<Arrival>,
+    /// Tracks that come in another codec from this batch on.
+    pub(crate) restarts: Vec<TrackId>,
+    /// Who has media to send, and when.
+    pub(crate) pacer: Pacer,
+    /// The media that was given out last.
+    pub(crate) media: Egress,
     pub(crate) stopping: bool,
     last_id: u64,
 }
@@ -63,6 +68,8 @@ impl Sfu {
     pub fn new(config: SfuConfig, seed: [u8; 32], now: Now) -> Self {
         let transport = TransportConfig {
             candidates: config.candidates.clone(),
+            // Without one each connection makes its own, and fails if it cannot.
+            certificate: Certificate::generate().ok(),
             data_message_len_max: DATA_LEN_MAX,
             ..TransportConfig::default()
         };
@@ -76,24 +83,28 @@ impl Sfu {
             departures: Departures::default(),
             rooms: BTreeMap::new(),
             room_ids: HashMap::new(),
-            participants: HashMap::new(),
-            connections: HashMap::new(),
-            tracks: HashMap::new(),
+            participants: FxHashMap::default(),
+            connections: FxHashMap::default(),
+            tracks: FxHashMap::default(),
             track_ids: HashMap::new(),
             calls: Calls::default(),
             demux: Demux::default(),
-            scratch: Vec::new(),
+            arrivals: Vec::new(),
+            restarts: Vec::new(),
+            pacer: Pacer::new(now.instant),
+            media: Egress::new(MEDIA_BYTES, MEDIA_DATAGRAMS),
             stopping: false,
             last_id: 0,
         }
     }
 
-    /// Takes one thing that happened. Then call [`Sfu::poll_output`] until [`Output::Timeout`].
+    /// Takes one thing that happened. Then call [`Sfu::poll_egress`] until there is nothing more, and
+    /// [`Sfu::poll_output`] until [`Output::Timeout`].
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         self.context.now = now;
         match input {
-            Input::Datagram { source, destination, data } => {
-                self.on_datagram(source, destination, data);
+            Input::Datagrams { source, destination, data, segment_len } => {
+                self.on_datagrams(source, destination, data, segment_len);
             }
             Input::Timeout => {}
             Input::Join(join) => self.on_join(*join),
@@ -116,8 +127,12 @@ impl Sfu {
         if let Some(output) = self.context.out.pop_front() {
             return output;
         }
-        let idle = self.context.now.instant + IDLE;
-        Output::Timeout(self.context.timers.next().unwrap_or(idle))
+        let now = self.context.now.instant;
+        // What writing media brought up is still to be handled.
+        let at_once =
+            (!self.context.events.is_empty() || !self.context.control.is_empty()).then_some(now);
+        let due = [at_once, self.pacer.due(now), self.context.timers.next()];
+        Output::Timeout(due.into_iter().flatten().min().unwrap_or(now + IDLE))
     }
 
     /// Counters and gauges as of now.
@@ -130,6 +145,7 @@ impl Sfu {
             tracks: self.tracks.len() as u64,
             subscriptions: people.clone().map(|p| p.subscriptions.len() as u64).sum(),
             transports: people.map(|p| links(p) as u64).sum(),
+            egress_dropped: self.context.control.dropped() + self.media.dropped(),
             ..self.context.stats.clone()
         }
     }
@@ -148,6 +164,7 @@ impl Sfu {
             + self.context.timers.len()
             + self.context.events.len()
             + self.context.out.len()
+            + self.pacer.len()
     }
 
     /// A number never used before in this shard.
@@ -177,43 +194,6 @@ impl Sfu {
     fn settle(&mut self) {
         while let Some((link, event)) = self.context.events.pop_front() {
             self.on_link_event(link, event);
-        }
-    }
-
-    fn on_datagram(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
-        let now = self.context.now.instant;
-        self.context.stats.datagrams_in += 1;
-        self.context.stats.bytes_in += data.len() as u64;
-        let ufrag = stun_ufrag(data);
-        let found = match ufrag {
-            Some(ufrag) => self.demux.by_ufrag(ufrag),
-            None => self.demux.by_address(source, now),
-        };
-        let Some(id) = found else {
-            self.context.stats.datagrams_unknown += 1;
-            return;
-        };
-        let Self { participants, context, demux, .. } = self;
-        let Some(participant) = participants.get_mut(&id.participant) else { return };
-        let Some(link) = participant.link_mut(id.side) else { return };
-        if !link.transport().accepts(now, source, destination, data) {
-            context.stats.datagrams_unknown += 1;
-            return;
-        }
-        if ufrag.is_some() {
-            demux.learn(source, id, now);
-        }
-        let taken = link.with(context, |t| t.handle_datagram(now, source, destination, data));
-        match taken {
-            Some(Ok(())) => {
-                participant.heard_at = now;
-                participant.media_heard_at = now;
-                if !participant.data.is_idle() {
-                    self.flush_data(id.participant);
-                }
-            }
-            Some(Err(_)) => context.stats.malformed_datagrams += 1,
-            None => {}
         }
     }
 
@@ -261,13 +241,10 @@ impl Sfu {
     fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::Link(id) => {
-                let now = self.context.now.instant;
                 let Self { participants, context, .. } = self;
                 let participant = participants.get_mut(&id.participant);
                 if let Some(link) = participant.and_then(|p| p.link_mut(id.side)) {
-                    link.with(context, |transport| transport.handle_timeout(now));
-                    // Should the engine ask for the same moment again, others get their turn first.
-                    context.timers.postpone(Timer::Link(id), now + LINK_PAUSE);
+                    link.drive(context);
                 }
             }
             Timer::JoinDeadline(id) => self.on_join_deadline(id),

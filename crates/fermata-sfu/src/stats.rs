@@ -51,6 +51,19 @@ pub struct SfuStats {
     pub rtp_dropped_unsendable: u64,
     /// RTP packets whose payload is none of their codec.
     pub rtp_dropped_malformed: u64,
+    /// RTP packets to subscribers dropped because too many wait on their connection. Video goes on at a keyframe then.
+    pub paced_dropped: u64,
+    /// RTP packets whose payload was gone before they were sent: they waited longer than the publisher's last packets
+    /// are kept.
+    pub packets_overwritten: u64,
+    /// RTP packets sent again because a subscriber missed them.
+    pub retransmissions: u64,
+    /// Packets asked for again that are not known any more.
+    pub retransmissions_unknown: u64,
+    /// Packets asked for again that were not sent: a moment after the last time, or too many.
+    pub retransmissions_suppressed: u64,
+    /// Datagrams dropped because the buffer for them was full.
+    pub egress_dropped: u64,
     /// Keyframes asked from publishers.
     pub keyframe_requests: u64,
     /// Data messages received.

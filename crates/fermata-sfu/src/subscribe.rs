@@ -7,10 +7,10 @@ use lk::signal_response::Message as Response;
 use crate::forward::{DownTally, DownTrack, Settings};
 use crate::key::{ParticipantId, TrackId};
 use crate::limits::{CHOICES_MAX, REQUEST_SIDS_MAX, SUBSCRIPTIONS_MAX};
-use crate::participant::TrackSubscription;
 use crate::sample::flow;
 use crate::sections::stream_id;
 use crate::sfu::Sfu;
+use crate::subscriptions::TrackSubscription;
 use crate::timer::Timer;
 
 impl Sfu {
@@ -58,7 +58,7 @@ impl Sfu {
         let wanted = participant.choices.get(&track).copied().unwrap_or(by_default)
             && participant.permission.can_subscribe;
         let allowed = publisher.allowed.permits(participant, publication.sid.as_str());
-        let there = participant.subscriptions.contains_key(&track);
+        let there = participant.subscriptions.get(track).is_some();
         let was_forbidden = participant.forbidden.contains(&track);
         if wanted && !allowed && !was_forbidden {
             self.tell_permission(id, track, false);
@@ -103,13 +103,11 @@ impl Sfu {
             })
         });
         let from = added.and_then(|mid| participant.continuations.get(&mid).copied());
-        let subscription = TrackSubscription {
-            mid: added,
-            down: DownTrack::new(from.unwrap_or_default()),
-            tally: DownTally::new(flow(kind, publication.info.source)),
-            settings: Settings::default(),
-            area: 0,
-        };
+        let subscription = TrackSubscription::new(
+            added,
+            DownTrack::new(from.unwrap_or_default()),
+            DownTally::new(flow(kind, publication.info.source)),
+        );
         participant.subscriptions.insert(track, subscription);
         if let Some(mid) = added {
             participant.receiving.insert(mid, track);
@@ -128,11 +126,11 @@ impl Sfu {
     pub(crate) fn unsubscribe(&mut self, id: ParticipantId, track: TrackId) {
         let Self { participants, tracks, context, .. } = self;
         if let Some(publication) = tracks.get_mut(&track) {
-            publication.subscribers.remove(&id);
+            publication.subscribers.remove(id);
             context.timers.arm_earlier(Timer::Track(track), context.now.instant);
         }
         let Some(participant) = participants.get_mut(&id) else { return };
-        let Some(subscription) = participant.subscriptions.remove(&track) else { return };
+        let Some(subscription) = participant.subscriptions.remove(track) else { return };
         if let Some(mid) = subscription.mid {
             participant.receiving.remove(&mid);
             participant.continuations.insert(mid, subscription.down.continuation());
@@ -142,18 +140,20 @@ impl Sfu {
                 section.used = true;
                 participant.sections_freed = true;
             }
+            if let Some((link, _)) = participant.sending() {
+                link.queue.forget(track);
+            }
             if let Some(link) = participant.down.as_mut() {
                 link.with(context, |t| t.stop_track(mid));
             }
         }
-        participant.area = participant.area.saturating_sub(subscription.area);
-        participant.meter.set_area(context.now.instant, participant.area);
+        participant.set_area(context.now.instant, subscription.area, 0);
     }
 
     /// Frees the tracks that a leaving participant received.
     pub(crate) fn unsubscribe_all(&mut self, id: ParticipantId) {
         let Some(participant) = self.participants.get(&id) else { return };
-        let tracks: Vec<_> = participant.subscriptions.keys().copied().collect();
+        let tracks: Vec<_> = participant.subscriptions.tracks().collect();
         for track in tracks {
             self.unsubscribe(id, track);
         }
@@ -239,7 +239,7 @@ impl Sfu {
         let Self { participants, tracks, context, .. } = self;
         let now = context.now.instant;
         let Some(participant) = participants.get_mut(&id) else { return };
-        let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
+        let Some(subscription) = participant.subscriptions.get_mut(track) else { return };
         subscription.settings = settings;
         subscription.down.set_settings(settings);
         if settings.disabled {
@@ -260,8 +260,8 @@ impl Sfu {
         let Self { participants, tracks, context, .. } = self;
         let now = context.now.instant;
         let Some(participant) = participants.get_mut(&id) else { return };
-        for (track, subscription) in &mut participant.subscriptions {
-            let Some(publication) = tracks.get_mut(track) else { continue };
+        for (track, subscription) in participant.subscriptions.iter_mut() {
+            let Some(publication) = tracks.get_mut(&track) else { continue };
             if publication.kind != MediaKind::Video {
                 continue;
             }
@@ -269,7 +269,7 @@ impl Sfu {
             subscription.down.select(now, up);
             if let Some(layer) = subscription.down.needs_keyframe() {
                 up.request_keyframe(layer);
-                context.timers.arm_earlier(Timer::Track(*track), now);
+                context.timers.arm_earlier(Timer::Track(track), now);
             }
         }
     }

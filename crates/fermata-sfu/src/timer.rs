@@ -1,9 +1,15 @@
 //! Deadlines, each with a name; arming one again moves it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
+
 use crate::key::{CallId, LinkId, ParticipantId, RoomId, TrackId};
+
+/// Moved deadlines that may be in the heap beside as many as there are deadlines.
+const SLACK: usize = 64;
 
 /// What is to be done at a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,22 +45,26 @@ pub(crate) enum Timer {
 }
 
 /// All deadlines of a shard, soonest first.
+///
+/// A heap in which moved deadlines stay until they come up or are too many: setting one allocates nothing once the
+/// heap has grown.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    order: BTreeSet<(Instant, Timer)>,
-    at: HashMap<Timer, Instant>,
+    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    at: FxHashMap<Timer, Instant>,
 }
 
 impl Timers {
     /// Sets the deadline, wherever it was.
     pub(crate) fn arm(&mut self, timer: Timer, at: Instant) {
-        if let Some(old) = self.at.insert(timer, at) {
-            if old == at {
-                return;
-            }
-            self.order.remove(&(old, timer));
+        if self.at.insert(timer, at) == Some(at) {
+            return;
         }
-        self.order.insert((at, timer));
+        if self.heap.len() > 2 * self.at.len() + SLACK {
+            let Self { heap, at } = self;
+            heap.retain(|Reverse((moment, timer))| at.get(timer) == Some(moment));
+        }
+        self.heap.push(Reverse((at, timer)));
     }
 
     /// Sets the deadline unless an earlier one stands.
@@ -64,18 +74,9 @@ impl Timers {
         }
     }
 
-    /// Moves the deadline to `at` if it is set to an earlier moment.
-    pub(crate) fn postpone(&mut self, timer: Timer, at: Instant) {
-        if self.at.get(&timer).is_some_and(|old| *old < at) {
-            self.arm(timer, at);
-        }
-    }
-
     /// Forgets the deadline.
     pub(crate) fn disarm(&mut self, timer: Timer) {
-        if let Some(old) = self.at.remove(&timer) {
-            self.order.remove(&(old, timer));
-        }
+        self.at.remove(&timer);
     }
 
     /// Whether the deadline is set.
@@ -85,18 +86,23 @@ impl Timers {
 
     /// Takes the soonest deadline that has come.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
-        let (at, timer) = *self.order.first()?;
-        if at > now {
+        if self.next()? > now {
             return None;
         }
-        self.order.remove(&(at, timer));
+        let Reverse((_, timer)) = self.heap.pop()?;
         self.at.remove(&timer);
         Some(timer)
     }
 
     /// The soonest deadline.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.order.first().map(|(at, _)| *at)
+    pub(crate) fn next(&mut self) -> Option<Instant> {
+        loop {
+            let Reverse((at, timer)) = self.heap.peek()?;
+            if self.at.get(timer) == Some(at) {
+                return Some(*at);
+            }
+            self.heap.pop();
+        }
     }
 
     /// How many are set.
@@ -131,5 +137,23 @@ mod tests {
         timers.arm(a, ms(1));
         timers.disarm(a);
         assert_eq!((timers.next(), timers.is_armed(a)), (None, false));
+    }
+
+    #[test]
+    fn a_deadline_that_is_moved_all_the_time_fires_once_and_takes_no_room() {
+        let t0 = Now::read().instant;
+        let ms = |n| t0 + Duration::from_millis(n);
+        let (a, b) = (Timer::Vanish(ParticipantId(1)), Timer::Vanish(ParticipantId(2)));
+        let mut timers = Timers::default();
+        timers.arm(b, ms(20_000));
+        for n in 0..10_000 {
+            timers.arm(a, ms(10_000 + n));
+            timers.arm(a, ms(5_000));
+            assert!(timers.heap.len() < 100 + SLACK);
+        }
+        assert_eq!((timers.len(), timers.next()), (2, Some(ms(5_000))));
+        assert_eq!(timers.pop_due(ms(19_000)), Some(a));
+        assert_eq!(timers.pop_due(ms(19_000)), None);
+        assert_eq!((timers.pop_due(ms(20_000)), timers.heap.len()), (Some(b), 0));
     }
 }

@@ -235,7 +235,7 @@ async fn close(store: &SqliteStore, accounts: u32, progress: &Progress) -> Resul
 
 /// Each account must have one bill with a line for each SKU; a fast close that forgets somebody is none.
 async fn check(store: &SqliteStore, accounts: u32, progress: &Progress) -> Result<(), Failure> {
-    let bills = |n| store.journal(id(n), &[RecordKind::Bill], 0, 10);
+    let bills = |n| store.journal(id(n), &[RecordKind::Bill], &[], 0, 10);
     for rows in each(progress, "checking bills", accounts, bills).await? {
         match rows.iter().map(|row| &row.record).collect::<Vec<_>>().as_slice() {
             [Record::Bill(bill)] if bill.lines.len() == SKUS.len() && !bill.total.is_zero() => {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fermata_billing::catalog::{Catalog, CatalogDraft, CatalogVersion};
 use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::id::PartnerId;
-use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy};
 use fermata_billing::state::DayUse;
 use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
@@ -166,12 +166,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> StoreFuture<'_, Advanced>;
     /// The books of an account, as they are committed. Timers that are due and have not fired show as armed.
     fn books(&self, account: AccountId, wall: Timestamp) -> StoreFuture<'_, Books>;
-    /// Rows of an account's journal after number `after_seq`, `limit` at most (1 to 1,000);
-    /// of these kinds, or of all if none is named.
+    /// Rows of an account's journal after number `after_seq`, `limit` at most (1 to 1,000): those of these kinds,
+    /// and ledger transactions of these postings; all if neither names any.
     fn journal(
         &self,
         account: AccountId,
         kinds: &[RecordKind],
+        postings: &[PostingKind],
         after_seq: u64,
         limit: u32,
     ) -> StoreFuture<'_, Vec<JournalRow>>;

@@ -8,8 +8,8 @@
 //! What it is not: no codec, no congestion control, no reconnection of its own; a client for tests and for
 //! bounded load on one's own machine. Its bounds are in [`limits`].
 //!
-//! It plays the client with str0m directly and so is the oracle for `fermata-transport`, which is built on the
-//! server half of the same engine: it cannot show what a browser makes of our SDP.
+//! It plays the client with str0m, a WebRTC stack of other hands than the server's, and so is an oracle for it; it
+//! cannot show what a browser makes of our SDP.
 
 pub mod client;
 pub mod limits;

@@ -32,6 +32,9 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a session pings when the server gave no interval.
 pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often a connection without media of its own is told the time.
+pub const LAZY_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Time of one audio packet.
 pub const AUDIO_PACKET_TIME: Duration = Duration::from_millis(20);
 

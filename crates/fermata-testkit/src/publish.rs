@@ -31,6 +31,10 @@ pub struct AudioOptions {
     pub stereo: bool,
     /// Stream name; empty for the default by source.
     pub stream: String,
+    /// Bytes of one packet.
+    pub packet_len: usize,
+    /// Time of one packet, whole milliseconds: 10 to 120.
+    pub packet_time: Duration,
 }
 
 impl Default for AudioOptions {
@@ -41,6 +45,8 @@ impl Default for AudioOptions {
             level_db: -20,
             stereo: false,
             stream: String::new(),
+            packet_len: AUDIO_LEN,
+            packet_time: limits::AUDIO_PACKET_TIME,
         }
     }
 }
@@ -132,8 +138,9 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn audio(cid: String, options: AudioOptions) -> Self {
         let layer = Layer::new(None, (0, 0), 0, 0);
-        let interval = limits::AUDIO_PACKET_TIME;
-        Self::new(cid, Content::Audio(options), vec![layer], interval, 960)
+        let ms = u32::try_from(options.packet_time.as_millis()).unwrap_or(u32::MAX).clamp(10, 120);
+        let interval = Duration::from_millis(ms.into());
+        Self::new(cid, Content::Audio(options), vec![layer], interval, 48 * ms)
     }
 
     pub(crate) fn video(cid: String, options: VideoOptions) -> Self {
@@ -272,6 +279,7 @@ impl Published {
         }
         if now.instant.saturating_duration_since(at) > limits::CATCH_UP_MAX {
             at = now.instant;
+            self.sent.skipped += 1;
         }
         let mut due = Vec::new();
         while at <= now.instant {
@@ -290,7 +298,10 @@ impl Published {
         for layer in &mut self.layers {
             match &self.content {
                 Content::Audio(options) => {
-                    let payload = synth::opus(layer.stamp(sent_us), AUDIO_LEN);
+                    let payload = synth::opus(
+                        layer.stamp(sent_us),
+                        options.packet_len.min(limits::VIDEO_PAYLOAD_LEN_MAX),
+                    );
                     due.push(Due {
                         rid: None,
                         codec: Codec::Opus,

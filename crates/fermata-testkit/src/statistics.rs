@@ -19,6 +19,8 @@ pub struct Statistics {
     pub data_received: u64,
     /// Data messages sent.
     pub data_sent: u64,
+    /// One-way delay of data messages that carry a stamp of ours.
+    pub data_latency: Latency,
     /// Outputs dropped because nobody polled.
     pub outputs_dropped: u64,
     /// Events dropped because nobody took them (sessions only).
@@ -36,6 +38,8 @@ pub struct Sent {
     pub keyframes: u64,
     /// Keyframe requests from the server.
     pub keyframe_requests: u64,
+    /// Times at which the sender had been late by more than it catches up.
+    pub skipped: u64,
 }
 
 /// One received track.
@@ -136,7 +140,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn add(&mut self, latency_us: u64) {
+    pub(crate) fn add(&mut self, latency_us: u64) {
         let stride = self.stride.max(1);
         if self.count.is_multiple_of(stride) {
             if self.samples_us.len() >= limits::LATENCY_SAMPLES_MAX {

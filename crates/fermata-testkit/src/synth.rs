@@ -39,6 +39,13 @@ impl Stamp {
     }
 }
 
+/// A data message of `len` bytes, or as many as the stamp needs.
+pub fn message(stamp: Stamp, len: usize) -> Vec<u8> {
+    let mut message = vec![0x33; len.saturating_sub(STAMP_LEN)];
+    stamp.write(&mut message);
+    message
+}
+
 /// One audio packet of about `len` bytes.
 pub fn opus(stamp: Stamp, len: usize) -> Vec<u8> {
     let mut payload = vec![OPUS_TOC];

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use fermata_testkit::client::{ClientConfig, ClientEvent, ClientOutput, Dialect, RtcClient};
 use fermata_testkit::{AudioOptions, VideoOptions};
+use fermata_transport::egress::Egress;
 use fermata_transport::{
-    Assignment, Channel, Event, MediaKind, Mid, PeerKind, Poll, RtpIn, RtpOut, Transport,
+    Assignment, Channel, Codec, Event, MediaKind, Mid, PeerKind, Rid, RtpIn, RtpOut, Transport,
     TransportConfig,
 };
 use fermata_types::Now;
@@ -19,6 +20,35 @@ use lk::signal_response::Message as Response;
 const SERVER: &str = "192.0.2.1:7882";
 const STEP: Duration = Duration::from_millis(5);
 
+/// What came in at the server, kept.
+struct Got {
+    mid: Mid,
+    rid: Option<Rid>,
+    codec: Codec,
+    seq: u64,
+    timestamp: u32,
+    marker: bool,
+    payload: Vec<u8>,
+    audio_level_db: Option<i8>,
+    voice_activity: Option<bool>,
+}
+
+impl From<RtpIn<'_>> for Got {
+    fn from(packet: RtpIn<'_>) -> Self {
+        Self {
+            mid: packet.mid,
+            rid: packet.rid,
+            codec: packet.codec,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: packet.payload.to_vec(),
+            audio_level_db: packet.audio_level_db,
+            voice_activity: packet.voice_activity,
+        }
+    }
+}
+
 /// A client, and the half of a server that it talks to.
 struct End {
     client: RtcClient,
@@ -28,6 +58,8 @@ struct End {
     requests: Vec<Request>,
     events: Vec<ClientEvent>,
     server_events: VecDeque<Event>,
+    media: Vec<Got>,
+    out: Egress,
     /// Tracks to go out on placeholders, by section.
     filled: HashMap<Mid, String>,
     places: Vec<(Mid, MediaKind)>,
@@ -36,7 +68,7 @@ struct End {
 impl End {
     fn new(now: Now, number: u8, dialect: Dialect) -> Self {
         let local = [1, 2].map(|port| SocketAddr::from(([198, 51, 100, number], port)));
-        let config = ClientConfig { dialect, local, places: (1, 1) };
+        let config = ClientConfig { places: (1, 1), ..ClientConfig::new(dialect, local) };
         let mut client = RtcClient::new(now, &config);
         let server =
             TransportConfig { candidates: vec![SERVER.parse().unwrap()], ..Default::default() };
@@ -46,11 +78,16 @@ impl End {
         let mut end = Self {
             client,
             local,
-            publisher: Transport::new(now.instant, kind, &server),
-            subscriber: dual.then(|| Transport::new(now.instant, PeerKind::Subscriber, &server)),
+            publisher: Transport::new(now.instant, kind, &server, [number; 32]),
+            subscriber: dual.then(|| {
+                let kind = PeerKind::Subscriber;
+                Transport::new(now.instant, kind, &server, [100 + number; 32])
+            }),
             requests: Vec::new(),
             events: Vec::new(),
             server_events: VecDeque::new(),
+            media: Vec::new(),
+            out: Egress::new(1 << 20, 1_024),
             filled: HashMap::new(),
             places: Vec::new(),
         };
@@ -124,28 +161,22 @@ impl End {
     }
 
     fn drain_server_at(&mut self, now: Option<Now>) {
-        let mut datagrams = Vec::new();
+        let now = now.unwrap_or_else(Now::read);
         for transport in [Some(&mut self.publisher), self.subscriber.as_mut()].into_iter().flatten()
         {
-            loop {
-                match transport.poll() {
-                    Poll::Transmit(transmit) => datagrams.push(transmit),
-                    Poll::Event(event) => self.server_events.push_back(event),
-                    Poll::Timeout(_) => break,
-                }
-            }
+            transport.flush(now.instant, &mut self.out);
+            self.server_events.extend(std::iter::from_fn(|| transport.poll_event()));
         }
-        let now = now.unwrap_or_else(Now::read);
-        for datagram in datagrams {
-            let server = datagram.source;
-            self.client.handle_datagram(now, server, datagram.destination, &datagram.data);
+        for (path, data) in self.out.datagrams() {
+            self.client.handle_datagram(now, path.source, path.destination, data);
         }
+        self.out.clear();
     }
 
     fn step(&mut self, now: Now) {
-        self.publisher.handle_timeout(now.instant);
+        self.publisher.handle_timeout(now.instant, &mut self.out);
         if let Some(subscriber) = &mut self.subscriber {
-            subscriber.handle_timeout(now.instant);
+            subscriber.handle_timeout(now.instant, &mut self.out);
         }
         self.drain_server_at(Some(now));
         self.client.handle_timeout(now);
@@ -159,12 +190,15 @@ impl End {
                     } else {
                         &mut self.publisher
                     };
-                    transport
-                        .handle_datagram(now.instant, transmit.source, server, &transmit.data)
-                        .unwrap();
+                    let mut data = transmit.data;
+                    let (from, out) = (transmit.source, &mut self.out);
+                    let taken =
+                        transport.handle_datagram(now.instant, from, server, &mut data, out);
+                    self.media.extend(taken.unwrap().map(Got::from));
                     self.drain_server_at(Some(now));
                 }
                 ClientOutput::Event(event) => self.events.push(event),
+                ClientOutput::Keys(_) | ClientOutput::Streams(_) => {}
                 ClientOutput::Timeout(at) => {
                     assert!(at > now.instant);
                     return;
@@ -178,31 +212,26 @@ impl End {
         self.subscriber.as_mut().unwrap_or(&mut self.publisher)
     }
 
-    fn media(&mut self) -> Vec<RtpIn> {
-        let events = std::mem::take(&mut self.server_events);
-        let (media, rest) = events.into_iter().partition(|event| matches!(event, Event::Rtp(_)));
-        self.server_events = rest;
-        let media: VecDeque<Event> = media;
-        media
-            .into_iter()
-            .filter_map(|e| if let Event::Rtp(p) = e { Some(p) } else { None })
-            .collect()
+    fn media(&mut self) -> Vec<Got> {
+        std::mem::take(&mut self.media)
     }
 }
 
-fn forward(to: &mut End, now: Now, mid: Mid, packet: &RtpIn) {
+fn forward(to: &mut End, now: Now, mid: Mid, packet: &Got) {
     let out = RtpOut {
         codec: packet.codec,
         seq: packet.seq,
         timestamp: packet.timestamp,
         marker: packet.marker,
         payload: &packet.payload,
-        at: now.instant,
+        vp8: None,
         audio_level_db: packet.audio_level_db,
         voice_activity: packet.voice_activity,
-        nackable: packet.codec.kind() == MediaKind::Video,
+        at: now.instant,
     };
-    to.sending().send_rtp(mid, &out).unwrap();
+    let transport = to.subscriber.as_mut().unwrap_or(&mut to.publisher);
+    let slot = transport.send_slot(mid).unwrap();
+    transport.send_rtp(now.instant, slot, &out, 0, &mut to.out).unwrap();
     to.drain_server_at(Some(now));
 }
 
@@ -251,7 +280,7 @@ fn check(dialect: Dialect) {
         bob.step(now);
     }
     ada.media();
-    let mid_of = |packet: &RtpIn| packet.codec.kind() == MediaKind::Video;
+    let mid_of = |packet: &Got| packet.codec.kind() == MediaKind::Video;
     let video_in = loop {
         now = now.plus(STEP);
         ada.step(now);

@@ -1,12 +1,15 @@
 //! The tokio shell against a tiny server of its own: WebSocket and UDP on loopback, ports chosen by the system.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fermata_testkit::AudioOptions;
 use fermata_testkit::client::{ClientEvent, Dialect, Role, Session, SessionError, SessionOptions};
-use fermata_transport::{Event, PeerKind, Poll, Transport, TransportConfig};
+use fermata_transport::egress::Egress;
+use fermata_transport::{PeerKind, Transport, TransportConfig, stun_username_ufrag};
 use fermata_types::Now;
 use futures_util::{SinkExt as _, StreamExt as _};
 use livekit_protocol as lk;
@@ -31,6 +34,9 @@ struct Seen {
 struct Server {
     udp: UdpSocket,
     transports: Vec<Transport>,
+    /// The transport that each address of the client belongs to.
+    owners: HashMap<SocketAddr, usize>,
+    out: Egress,
     socket: Option<WebSocketStream<TcpStream>>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -42,9 +48,10 @@ impl Server {
             TransportConfig { candidates: vec![udp.local_addr().unwrap()], ..Default::default() };
         let now = Now::read().instant;
         let transports = [PeerKind::Publisher, PeerKind::Subscriber]
-            .map(|kind| Transport::new(now, kind, &config))
+            .map(|kind| Transport::new(now, kind, &config, [kind as u8; 32]))
             .into();
-        Self { udp, transports, socket: None, seen }
+        let (owners, out) = (HashMap::new(), Egress::new(1 << 20, 1_024));
+        Self { udp, transports, owners, out, socket: None, seen }
     }
 
     async fn run(mut self, listener: TcpListener) {
@@ -57,14 +64,22 @@ impl Server {
                 Ok((len, from)) = self.udp.recv_from(&mut buffer) => {
                     let now = Now::read().instant;
                     let to = self.udp.local_addr().unwrap();
-                    let data = &buffer[..len];
-                    // Two connections from one host: told apart by address and ICE credentials.
-                    let owner = self.transports.iter_mut().find(|t| t.accepts(now, from, to, data));
-                    owner.unwrap().handle_datagram(now, from, to, data).unwrap();
+                    let data = &mut buffer[..len];
+                    // Two connections from one host: told apart by ICE credentials, then by address.
+                    if let Some(ufrag) = stun_username_ufrag(data) {
+                        let named = self.transports.iter().position(|t| t.local_ufrag() == ufrag);
+                        self.owners.extend(named.map(|owner| (from, owner)));
+                    }
+                    let Some(owner) = self.owners.get(&from) else { continue };
+                    let transport = &mut self.transports[*owner];
+                    let taken = transport.handle_datagram(now, from, to, data, &mut self.out);
+                    if taken.unwrap().is_some() {
+                        self.seen.lock().unwrap().packets += 1;
+                    }
                 }
                 () = tokio::time::sleep_until(until.into()) => {
                     for transport in &mut self.transports {
-                        transport.handle_timeout(Now::read().instant);
+                        transport.handle_timeout(Now::read().instant, &mut self.out);
                     }
                 }
             }
@@ -72,22 +87,17 @@ impl Server {
     }
 
     async fn drain(&mut self) -> std::time::Instant {
-        let mut until = Now::read().instant + Duration::from_secs(1);
+        let now = Now::read().instant;
+        let mut until = now + Duration::from_secs(1);
         for transport in &mut self.transports {
-            loop {
-                match transport.poll() {
-                    Poll::Transmit(out) => {
-                        self.udp.send_to(&out.data, out.destination).await.unwrap();
-                    }
-                    Poll::Event(Event::Rtp(_)) => self.seen.lock().unwrap().packets += 1,
-                    Poll::Event(_) => {}
-                    Poll::Timeout(at) => {
-                        until = until.min(at);
-                        break;
-                    }
-                }
-            }
+            transport.flush(now, &mut self.out);
+            while transport.poll_event().is_some() {}
+            until = until.min(transport.next_timeout());
         }
+        for (path, data) in self.out.datagrams() {
+            self.udp.send_to(data, path.destination).await.unwrap();
+        }
+        self.out.clear();
         until
     }
 

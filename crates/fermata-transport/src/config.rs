@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::dtls::Certificate;
 use crate::limits;
 
 /// Which end offers, and which way media goes.
@@ -50,29 +51,18 @@ impl Channel {
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.label() == label)
     }
-
-    pub(crate) fn index(self) -> usize {
-        match self {
-            Self::Reliable => 0,
-            Self::Lossy => 1,
-            Self::DataTrack => 2,
-        }
-    }
 }
 
 /// How to build a connection.
-///
-/// The SRTP profile is not here: the engine below negotiates it and offers no choice.
 #[derive(Debug, Clone)]
 pub struct TransportConfig {
     /// Host candidates that we announce: addresses at which the shell receives for this connection.
     pub candidates: Vec<SocketAddr>,
+    /// Our DTLS certificate, shared by all connections. `None`: the connection makes its own, which takes time.
+    pub certificate: Option<Certificate>,
     /// Largest data-channel message accepted and announced (`a=max-message-size`), bytes.
     /// Raised to [`limits::DATA_MESSAGE_LEN_MIN`] if below.
     pub data_message_len_max: usize,
-    /// Send-side bandwidth estimation, starting from this many bits per second. `None`: off.
-    /// With it on, outgoing packets are paced by a leaky bucket at the estimate.
-    pub bwe_initial_bps: Option<u64>,
     /// Where we offer, put a new track on a section that has gone idle, instead of only when
     /// [`limits::SDP_SECTIONS_MAX`] is reached.
     ///
@@ -86,8 +76,8 @@ impl Default for TransportConfig {
     fn default() -> Self {
         Self {
             candidates: Vec::new(),
+            certificate: None,
             data_message_len_max: limits::DATA_MESSAGE_LEN_MIN,
-            bwe_initial_bps: None,
             reuse_sections: false,
         }
     }

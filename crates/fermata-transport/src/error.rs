@@ -16,10 +16,20 @@ pub enum TransportError {
     /// Neither STUN, DTLS, RTP nor RTCP, or a broken one. The connection is unharmed.
     #[error("datagram is none of STUN, DTLS, RTP, RTCP")]
     Malformed,
-    /// The engine failed on it. The connection is closed.
+    /// Not STUN, and from an address that no ICE check of this peer came from. The connection is unharmed.
+    #[error("datagram from an address that passed no ICE check")]
+    UnknownAddress,
+    /// A STUN message that is no check by this connection's peer, or one that cannot be granted.
+    /// The connection is unharmed.
+    #[error("STUN message refused: {detail}")]
+    Check {
+        /// Why.
+        detail: String,
+    },
+    /// The peer broke the rules so that we cannot go on. The connection is closed.
     #[error("connection failed: {detail}")]
     Failed {
-        /// The engine's words.
+        /// What happened.
         detail: String,
     },
 }
@@ -95,7 +105,7 @@ pub enum SendError {
     /// ICE and DTLS are not up, or the connection is closed.
     #[error("not connected")]
     NotConnected,
-    /// No such section, or it is not negotiated for sending.
+    /// No such section, or it is not negotiated for sending (any more).
     #[error("section is not sending")]
     NotSending,
     /// The peer did not agree to this codec on this section.
@@ -114,6 +124,19 @@ pub enum SendError {
         /// The number given.
         seq: u64,
     },
+    /// This number was sent before, or may have been: it is more than [`limits::SENT_WINDOW`] behind the highest.
+    /// Nothing is encrypted twice under one number; what was lost goes out again by [`crate::Transport::send_rtx`].
+    #[error("sequence number {seq} was used")]
+    Reused {
+        /// The number given.
+        seq: u64,
+    },
+    /// Nothing is sent again on this section: it is audio, or the number was never sent.
+    #[error("packet cannot be sent again")]
+    NotAgain,
+    /// The send buffer has no room; the packet is dropped.
+    #[error("send buffer is full")]
+    NoRoom,
     /// The data channel is not open (yet).
     #[error("data channel is not open")]
     NotOpen,

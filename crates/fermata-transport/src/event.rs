@@ -1,35 +1,12 @@
 //! What comes out of a connection, and the two shapes of an RTP packet.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use fermata_rtp::Codec;
+use fermata_rtp::vp8::Numbers;
 
 use crate::config::Channel;
 use crate::id::{Mid, Rid};
-
-/// One result of [`crate::Transport::poll`].
-#[derive(Debug)]
-pub enum Poll {
-    /// A datagram to put on the network.
-    Transmit(Transmit),
-    /// Something happened.
-    Event(Event),
-    /// Nothing more until a datagram arrives or this moment, when `handle_timeout` is due.
-    Timeout(Instant),
-}
-
-/// A datagram to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// Our candidate it leaves from.
-    pub source: SocketAddr,
-    /// The peer's address.
-    pub destination: SocketAddr,
-    /// The bytes, at most [`crate::limits::DATAGRAM_LEN_MAX`].
-    pub data: Vec<u8>,
-}
 
 /// Something that happened on a connection.
 #[derive(Debug)]
@@ -41,14 +18,17 @@ pub enum Event {
     Disconnected,
     /// The connection ended: by the peer, by [`crate::Transport::close`] or by a failure. The last event.
     Closed,
-    /// A section offered by the client is set up; media may come in on it or can be sent.
-    MediaAdded(Mid),
-    /// A media packet, decrypted, not reordered, retransmissions already put back in place.
-    Rtp(RtpIn),
     /// The peer asks for a keyframe on a section we send (PLI or FIR).
     KeyframeRequested {
         /// The section.
         mid: Mid,
+    },
+    /// The peer misses packets of a section we send; [`crate::Transport::send_rtx`] sends them again.
+    Nack {
+        /// The section.
+        mid: Mid,
+        /// Which ones.
+        lost: Lost,
     },
     /// A data channel can be written to.
     ChannelOpened(Channel),
@@ -61,30 +41,70 @@ pub enum Event {
         /// The message, at most `data_message_len_max` bytes.
         data: Vec<u8>,
     },
-    /// How much the path to the peer can take: our own estimate if it is on, else the peer's REMB.
+    /// How much the path to the peer can take, as the peer estimates it (REMB).
     BandwidthEstimate {
         /// Bits per second.
         bps: u64,
     },
 }
 
-/// A media packet from the peer.
-#[derive(Debug, Clone)]
-pub struct RtpIn {
+/// 1 to 64 extended sequence numbers, as given to [`crate::Transport::send_rtp`], within a run of 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// The lowest.
+    first: u64,
+    /// Bit `n`: `first + n` is one of them.
+    bits: u64,
+}
+
+impl Lost {
+    /// One number.
+    pub fn new(seq: u64) -> Self {
+        Self { first: seq, bits: 1 }
+    }
+
+    /// Adds a number; false, with nothing changed, if it is below the lowest or too far above it.
+    pub fn add(&mut self, seq: u64) -> bool {
+        let Some(distance @ 0..=63) = seq.checked_sub(self.first) else { return false };
+        self.bits |= 1 << distance;
+        true
+    }
+
+    /// The numbers, rising.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + use<> {
+        let Self { first, mut bits } = *self;
+        std::iter::from_fn(move || {
+            let lowest = (bits != 0).then(|| bits.trailing_zeros())?;
+            bits &= bits - 1;
+            Some(first.wrapping_add(u64::from(lowest)))
+        })
+    }
+
+    /// How many there are, 1 to 64.
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.bits.count_ones() as usize
+    }
+}
+
+/// A media packet from the peer: decrypted, not reordered, a retransmission already put back in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct RtpIn<'d> {
     /// Section it belongs to.
     pub mid: Mid,
     /// Simulcast layer; `None` without simulcast.
     pub rid: Option<Rid>,
     /// What the payload holds, by its payload type.
     pub codec: Codec,
-    /// Sequence number extended beyond 16 bits; grows per section and layer, may arrive out of order.
+    /// Sequence number extended beyond 16 bits; grows per section and layer, also when the layer goes on under
+    /// another SSRC; may arrive out of order, never twice.
     pub seq: u64,
     /// RTP timestamp in ticks of the codec's clock.
     pub timestamp: u32,
     /// Marker bit: last packet of a frame for video, first of a talk spurt for audio.
     pub marker: bool,
     /// Payload without header and padding. Empty: padding alone, sent to probe the path.
-    pub payload: Arc<[u8]>,
+    pub payload: &'d [u8],
     /// When the datagram arrived.
     pub arrived: Instant,
     /// Audio level, -127 to 0 dBov (RFC 6464).
@@ -98,7 +118,8 @@ pub struct RtpIn {
 pub struct RtpOut<'a> {
     /// What the payload holds; chooses the payload type.
     pub codec: Codec,
-    /// Extended sequence number. The first of a section must be below 65,536; goes on across m-line reuse.
+    /// Extended sequence number: the low 16 bits go on the wire, bits 16 to 47 are the rollover counter.
+    /// The first of a section must be below 65,536; goes on across m-line reuse.
     pub seq: u64,
     /// RTP timestamp; goes on across m-line reuse.
     pub timestamp: u32,
@@ -106,14 +127,25 @@ pub struct RtpOut<'a> {
     pub marker: bool,
     /// At most [`crate::limits::RTP_PAYLOAD_LEN_MAX`] bytes.
     pub payload: &'a [u8],
-    /// The moment `timestamp` stands for, on our clock; goes into sender reports.
-    pub at: Instant,
+    /// What goes into the VP8 payload descriptor in the place of what is there.
+    pub vp8: Option<Numbers>,
     /// Audio level, -127 to 0 dBov (RFC 6464).
     pub audio_level_db: Option<i8>,
     /// Voice activity flag (RFC 6464).
     pub voice_activity: Option<bool>,
-    /// Keep it for retransmission on NACK. Only for codecs with RTX, thus video.
-    pub nackable: bool,
+    /// The moment `timestamp` stands for, on our clock; goes into sender reports.
+    pub at: Instant,
+}
+
+/// Dense name of a sending section of one connection; see [`crate::Transport::send_slot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SendSlot(pub(crate) u16);
+
+impl SendSlot {
+    /// Its number, counted from 0 and below [`crate::limits::SDP_SECTIONS_MAX`].
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
 }
 
 /// The peer's latest sender report of a section and layer: a point on its RTP clock and on its wall clock.
@@ -124,6 +156,21 @@ pub struct SenderInfo {
     pub rtp_time: u32,
     /// The same point on the peer's wall clock, which may be far from ours.
     pub ntp: SystemTime,
-    /// When the first packet after the report arrived here.
+    /// When the report arrived here.
     pub received: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_numbers_keep_their_order() {
+        let mut lost = Lost::new(1_000);
+        for (seq, taken) in [(999, false), (1_063, true), (1_064, false), (1_001, true)] {
+            assert_eq!(lost.add(seq), taken, "{seq}");
+        }
+        assert_eq!(lost.iter().collect::<Vec<_>>(), [1_000, 1_001, 1_063]);
+        assert_eq!(lost.len(), 3);
+    }
 }

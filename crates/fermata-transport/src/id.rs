@@ -1,17 +1,23 @@
-//! Names of sections and simulcast layers.
+//! Names of sections and simulcast layers, stored in place: no allocation to copy, compare or hash them.
 
 use std::fmt;
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $inner:ty, $len:literal) => {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
+        // What is behind the length is always zero, so that equal names are equal bytes.
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-        pub struct $name(pub(crate) $inner);
+        pub struct $name {
+            bytes: [u8; $len],
+            len: u8,
+        }
 
         impl $name {
             /// The name as it stands in SDP.
             pub fn as_str(&self) -> &str {
-                &self.0
+                let name = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+                // Only ASCII is ever stored.
+                std::str::from_utf8(name).unwrap_or_default()
             }
 
             /// Is `text` a name that survives being stored: ASCII letters, digits and `_`, at most this many?
@@ -20,12 +26,24 @@ macro_rules! text_id {
                     && text.len() <= $len
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             }
+
+            /// A name read from a packet; `None` for one that no description can have.
+            pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                let text = std::str::from_utf8(bytes).ok()?;
+                Self::is_exact(text).then(|| Self::from(text))
+            }
         }
 
         impl From<&str> for $name {
             /// Characters other than ASCII letters and digits become `_`; what is too long is cut.
             fn from(text: &str) -> Self {
-                Self(text.into())
+                let mut name = Self { bytes: [0; $len], len: 0 };
+                for (place, c) in name.bytes.iter_mut().zip(text.chars()) {
+                    let byte = u8::try_from(c).ok().filter(u8::is_ascii_alphanumeric);
+                    *place = byte.unwrap_or(b'_');
+                    name.len += 1;
+                }
+                name
             }
         }
 
@@ -58,17 +76,15 @@ macro_rules! text_id {
 text_id!(
     /// Name of one section (m-line) of a connection, `a=mid` (RFC 5888). At most 16 characters.
     ///
-    /// On a connection where we offer ([`crate::PeerKind::Subscriber`]) it is a handle given by
-    /// [`crate::Transport::add_track`], stable for the life of the section; the name in the SDP differs.
+    /// On a connection where we offer ([`crate::PeerKind::Subscriber`]) it is given by
+    /// [`crate::Transport::add_track`]. Stable for the life of the section.
     Mid,
-    str0m::media::Mid,
     16
 );
 
 text_id!(
     /// Name of one simulcast layer, `a=rid` (RFC 8852). At most 8 characters.
     Rid,
-    str0m::media::Rid,
     8
 );
 
@@ -89,7 +105,13 @@ mod tests {
         ] {
             assert_eq!(Mid::is_exact(text), exact, "{text}");
             assert_eq!(Mid::from(text).as_str() == text && !text.is_empty(), exact, "{text}");
+            let read = Mid::from_bytes(text.as_bytes());
+            assert_eq!(read, exact.then(|| Mid::from(text)), "{text}");
         }
         assert_eq!(Rid::from("q").to_string(), "q");
+        assert_eq!(Mid::from("a-ü 1").as_str(), "a___1");
+        assert_eq!(Rid::from("0123456789"), Rid::from("01234567"));
+        assert_eq!(Rid::from_bytes(&[0xff]), None);
+        assert!(Mid::from("a") < Mid::from("ab") && Mid::from("ab") < Mid::from("b"));
     }
 }

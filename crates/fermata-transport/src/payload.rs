@@ -1,7 +1,7 @@
-//! What payload types stand for in a peer's SDP, checked before the engine sees it.
+//! What payload types stand for in a peer's SDP, checked before anything is taken over.
 //!
-//! In one bundle a payload type means one thing (RFC 9143 section 9.1), and goes on meaning it. The engine
-//! relies on that and would panic on a number used twice, so it is checked here.
+//! In one bundle a payload type means one thing (RFC 9143 section 9.1), and goes on meaning it:
+//! packets that are still under way are read by the number alone. So a number used twice is an error.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,8 +22,8 @@ const PROFILE_DIGITS: usize = 4;
 struct Meaning {
     /// Encoding name, clock rate and channels, in lower case.
     map: Option<String>,
-    /// Its format lines, without what may differ. Text rather than values: where the engine fails to read a
-    /// line it goes on without it, so a line and a slightly broken one are two things.
+    /// Its format lines, without what may differ. Text rather than values: a line and a
+    /// slightly broken one are two things.
     formats: Vec<String>,
 }
 
@@ -118,7 +118,7 @@ fn split_pt(text: &str) -> Option<(&str, &str)> {
     text.trim_start().split_once(' ')
 }
 
-/// Payload types are seven bits; larger numbers would not fit the engine's tables.
+/// Payload types are seven bits; larger numbers are none.
 fn payload_type(text: &str) -> Result<u8, SdpError> {
     match text.trim().parse::<u8>() {
         Ok(pt) if pt < 128 => Ok(pt),

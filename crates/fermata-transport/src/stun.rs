@@ -1,4 +1,55 @@
-//! Just enough STUN to find the connection that a binding request is for.
+//! STUN (RFC 8489), as much of it as ICE-lite needs: Binding requests taken apart, answers written.
+//!
+//! What it is not: no client, no transactions, no long-term credentials, no SHA-256 integrity (ICE has none).
+
+mod message;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub(crate) use message::{Malformed, Message, checksum};
+pub(crate) use write::{ErrorCode, error_len, success_len, write_error, write_success};
+#[cfg(test)]
+pub(crate) use {message::Class, write::Writer};
+
+/// Bytes of the header.
+const HEADER_LEN: usize = 20;
+/// Bytes of an attribute's type and length.
+const ATTRIBUTE_HEADER_LEN: usize = 4;
+/// Bytes of a transaction's name.
+pub(crate) const TRANSACTION_LEN: usize = 12;
+/// Bytes of MESSAGE-INTEGRITY: HMAC-SHA1.
+const INTEGRITY_LEN: usize = 20;
+/// Bytes of FINGERPRINT.
+const FINGERPRINT_LEN: usize = 4;
+/// Tells STUN from what came before RFC 5389.
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+/// The one method of ICE.
+const BINDING: u16 = 0x0001;
+/// Message type of an answer to a Binding request.
+const BINDING_SUCCESS: u16 = 0x0101;
+/// Message type of a refusal of one.
+const BINDING_ERROR: u16 = 0x0111;
+/// Most attributes that a refusal with UNKNOWN-ATTRIBUTES lists; further ones are left out.
+pub(crate) const UNKNOWN_LISTED_MAX: usize = 8;
+
+/// Attribute types (RFC 8489 section 18.3, RFC 8445 section 20.1).
+pub(crate) mod attribute {
+    pub(crate) const USERNAME: u16 = 0x0006;
+    pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
+    pub(crate) const ERROR_CODE: u16 = 0x0009;
+    pub(crate) const UNKNOWN_ATTRIBUTES: u16 = 0x000A;
+    pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    pub(crate) const PRIORITY: u16 = 0x0024;
+    pub(crate) const USE_CANDIDATE: u16 = 0x0025;
+    pub(crate) const FINGERPRINT: u16 = 0x8028;
+    pub(crate) const ICE_CONTROLLED: u16 = 0x8029;
+    pub(crate) const ICE_CONTROLLING: u16 = 0x802A;
+    /// Those of RFC 8489 that have no meaning in a check and are passed over, as it asks (section 6.3):
+    /// MAPPED-ADDRESS, UNKNOWN-ATTRIBUTES, REALM, NONCE, MESSAGE-INTEGRITY-SHA256, PASSWORD-ALGORITHM, USERHASH.
+    pub(crate) const KNOWN_AND_NEEDLESS: [u16; 7] =
+        [0x0001, UNKNOWN_ATTRIBUTES, 0x0014, 0x0015, 0x001C, 0x001D, 0x001E];
+}
 
 /// Our ICE user fragment in the USERNAME of a STUN binding request, the part before the colon
 /// (RFC 8445 section 7.2.2: `RFRAG:LFRAG` from the sender's side, the receiver's fragment first).
@@ -6,10 +57,8 @@
 /// `None` if `data` is not a binding request or has no such attribute. Authenticates nothing: for choosing
 /// a connection among many when the source address is new, which then checks MESSAGE-INTEGRITY.
 pub fn stun_username_ufrag(data: &[u8]) -> Option<&str> {
-    const HEADER_LEN: usize = 20;
-    const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
     const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-    const USERNAME: [u8; 2] = [0x00, 0x06];
+    const USERNAME: [u8; 2] = attribute::USERNAME.to_be_bytes();
 
     let (header, body) = data.split_at_checked(HEADER_LEN)?;
     if header.get(..2)? != BINDING_REQUEST || header.get(4..8)? != MAGIC_COOKIE {
@@ -28,55 +77,4 @@ pub fn stun_username_ufrag(data: &[u8]) -> Option<&str> {
         rest = tail.get(len.next_multiple_of(4)..)?;
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut body = Vec::new();
-        for (kind, value) in attributes {
-            body.extend(kind.to_be_bytes());
-            body.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
-            body.extend(*value);
-            body.resize(body.len().next_multiple_of(4), 0);
-        }
-        let mut data = vec![0, 1];
-        data.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
-        data.extend([0x21, 0x12, 0xA4, 0x42]);
-        data.extend([7; 12]);
-        data.extend(body);
-        data
-    }
-
-    #[test]
-    fn finds_our_part_behind_other_attributes() {
-        let data = request(&[(0x8022, b"odd"), (0x0006, b"ours:theirs"), (0x0008, &[0; 20])]);
-        assert_eq!(stun_username_ufrag(&data), Some("ours"));
-    }
-
-    #[test]
-    fn is_silent_on_anything_else() {
-        let mut response = request(&[(6, b"a:b")]);
-        response[0] = 1;
-        let mut cookie = request(&[(6, b"a:b")]);
-        cookie[4] = 0;
-        for data in [
-            vec![],
-            vec![0; 19],
-            response,
-            cookie,
-            request(&[]),
-            request(&[(6, b"nocolon")]),
-            request(&[(6, b":b")]),
-            request(&[(6, &[0xff, b':'])]),
-        ] {
-            assert_eq!(stun_username_ufrag(&data), None, "{data:?}");
-        }
-        let whole = request(&[(0x8022, b"odd"), (6, b"a:b")]);
-        for len in 0..whole.len() {
-            assert_eq!(stun_username_ufrag(&whole[..len]), None, "{len}");
-        }
-    }
 }

@@ -1,47 +1,67 @@
 //! The connection itself: datagrams and time in, datagrams and events out.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use str0m::bwe::{Bitrate, BweKind};
-use str0m::channel::{ChannelData, ChannelId};
-use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::rtp::{RtpPacket, Ssrc};
-use str0m::{Candidate, IceConnectionState, Input, Output, Rtc, RtcError};
+use fermata_rtp::header;
+use fermata_srtp::{KeyingMaterial, Opener, Sealer};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
-use crate::codecs;
 use crate::config::{Channel, PeerKind, TransportConfig};
+use crate::dtls::{Certificate, Dtls, DtlsClosed, DtlsOutput, Keys};
+use crate::egress::{Egress, Path};
 use crate::error::TransportError;
-use crate::event::{Event, Poll, RtpIn, SenderInfo, Transmit};
+use crate::event::{Event, RtpIn, SenderInfo};
+use crate::events::Events;
+use crate::ice::{IceEvent, IceLite};
 use crate::id::{Mid, Rid};
 use crate::limits;
-use crate::lines::Lines;
-use crate::negotiate::Negotiation;
-use crate::stats::{Collector, StreamStats, TransportStats, Way};
+use crate::media::Media;
+use crate::negotiating::digest_of;
+use crate::negotiation::{Negotiation, NegotiationConfig};
+use crate::parts::Role;
+use crate::sctp::{Sctp, SctpOutput};
+use crate::stats::{StreamStats, TransportStats};
 
-/// One WebRTC connection. See the crate's page for the polling contract.
+/// One WebRTC connection. See the crate's page for the contract.
 pub struct Transport {
-    pub(crate) rtc: Rtc,
-    pub(crate) kind: PeerKind,
-    pub(crate) lines: Lines,
+    kind: PeerKind,
     pub(crate) negotiation: Negotiation,
-    pub(crate) channels: [Option<ChannelId>; 3],
-    pub(crate) data_message_len_max: usize,
-    pub(crate) reuse_sections: bool,
-    pub(crate) stats: Collector,
-    ssrcs: HashMap<Ssrc, (Mid, Option<Rid>)>,
-    reports: HashMap<(Mid, Option<Rid>), SenderInfo>,
-    bwe_bps: Option<u64>,
-    last_now: Instant,
-    path: Path,
-    closed_told: bool,
+    /// Version of what was negotiated that all parts know of.
+    pub(crate) applied: u64,
+    pub(crate) ice: IceLite,
+    pub(crate) certificate: Option<Certificate>,
+    /// `None` once it has ended.
+    pub(crate) dtls: Option<Dtls>,
+    /// We begin the handshake.
+    pub(crate) active: bool,
+    pub(crate) sctp: Option<Sctp>,
+    pub(crate) media: Media,
+    events: Events,
+    presence: Presence,
+    /// Once DTLS is up: were we its client?
+    keyed: Option<bool>,
+    /// Where to send.
+    path: Option<Path>,
+    /// Where the last datagram came from, if ICE knows the address.
+    heard: Option<Path>,
+    pub(crate) last_now: Instant,
+    /// Of ICE, DTLS and SCTP.
+    deadline: Option<Instant>,
+    ending: Ending,
+    rng: StdRng,
+    pub(crate) message_len_max: usize,
+    pub(crate) bytes_sent: u64,
+    bytes_received: u64,
+    refused: u64,
+    messages_refused: u64,
 }
 
 /// Whether the peer can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Path {
+enum Presence {
     /// ICE and DTLS have never been up.
     Waiting,
     Up,
@@ -49,12 +69,20 @@ enum Path {
     Lost,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// We have a goodbye to say.
+    Asked,
+    Over,
+}
+
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
             .field("kind", &self.kind)
-            .field("sections", &self.lines.len())
-            .field("connected", &self.is_connected())
+            .field("presence", &self.presence)
+            .field("ending", &self.ending)
             .finish_non_exhaustive()
     }
 }
@@ -62,41 +90,57 @@ impl fmt::Debug for Transport {
 impl Transport {
     /// A new connection that waits for its first offer, or for the first `create_offer`.
     ///
-    /// Candidates of `config` that are no usable host address (unspecified, multicast) are left out.
-    pub fn new(now: Instant, kind: PeerKind, config: &TransportConfig) -> Self {
+    /// Candidates of `config` that are no usable host address (unspecified, multicast, port 0) are left out.
+    /// `seed` is secret and used for one connection only: ICE credentials and SSRCs are drawn from it.
+    /// Without a certificate in `config`, and if none can be made, the connection is closed from the beginning.
+    pub fn new(now: Instant, kind: PeerKind, config: &TransportConfig, seed: [u8; 32]) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let certificate = config.certificate.clone().or_else(|| {
+            let made = Certificate::generate();
+            made.inspect_err(|error| tracing::error!(%error, "A connection has no certificate."))
+                .ok()
+        });
+        let ice = IceLite::new(&drawn(&mut rng));
         let message_len_max = config.data_message_len_max.max(limits::DATA_MESSAGE_LEN_MIN);
-        let mut builder = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_ice_lite(true)
-            .set_extension_map(codecs::extensions())
-            .set_sctp_max_message_size(u32::try_from(message_len_max).unwrap_or(u32::MAX))
-            .set_sctp_max_buffered_amount(limits::DATA_BUFFERED_MAX)
-            .set_stats_interval(Some(limits::STATS_INTERVAL))
-            .enable_bwe(config.bwe_initial_bps.map(Bitrate::from));
-        codecs::configure(builder.codec_config());
-        let mut rtc = builder.build(now);
-        for address in &config.candidates {
-            if let Ok(candidate) = Candidate::host(*address, "udp") {
-                rtc.add_local_candidate(candidate);
-            }
-        }
-        let mut transport = Self {
-            rtc,
+        let negotiation = Negotiation::new(NegotiationConfig {
             kind,
-            lines: Lines::new(),
-            negotiation: Negotiation::default(),
-            channels: [None; 3],
-            data_message_len_max: message_len_max,
+            credentials: ice.local().clone(),
+            fingerprint: certificate.as_ref().map(digest_of).unwrap_or_default(),
+            candidates: config.candidates.clone(),
+            message_len_max,
             reuse_sections: config.reuse_sections,
-            stats: Collector::default(),
-            ssrcs: HashMap::new(),
-            reports: HashMap::new(),
-            bwe_bps: None,
+            seed: drawn(&mut rng),
+        });
+        let media = Media::new(now, rng.next_u64().to_be_bytes());
+        let dtls = certificate.as_ref().map(|certificate| Dtls::new(certificate, Role::Passive));
+        let mut transport = Self {
+            kind,
+            negotiation,
+            applied: 0,
+            ice,
+            certificate,
+            dtls,
+            active: false,
+            sctp: None,
+            media,
+            events: Events::default(),
+            presence: Presence::Waiting,
+            keyed: None,
+            path: None,
+            heard: None,
             last_now: now,
-            path: Path::Waiting,
-            closed_told: false,
+            deadline: None,
+            ending: Ending::No,
+            rng,
+            message_len_max,
+            bytes_sent: 0,
+            bytes_received: 0,
+            refused: 0,
+            messages_refused: 0,
         };
-        transport.refresh_ufrag();
+        if transport.dtls.is_none() {
+            transport.end();
+        }
         transport
     }
 
@@ -109,317 +153,414 @@ impl Transport {
     /// (see [`crate::stun_username_ufrag`]).
     /// Changes when an ICE restart completes: read it again after each `accept_offer` and `accept_answer`.
     pub fn local_ufrag(&self) -> String {
-        self.negotiation.local_ufrag.clone()
+        self.negotiation.local_ufrag().to_owned()
     }
 
-    /// Does this datagram belong here? By the address in use, else by the STUN credentials, else by the
-    /// addresses the peer was seen at. For STUN from a new address this parses and authenticates the message,
-    /// so with many connections look the connection up by [`crate::stun_username_ufrag`] first.
-    pub fn accepts(
-        &self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        data: &[u8],
-    ) -> bool {
-        receive(source, destination, data)
-            .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
-    }
-
-    /// Takes one datagram. Poll to the timeout before the next.
+    /// One datagram, decrypted in place. A media packet is returned and borrows from `data`; everything else
+    /// becomes events.
     ///
     /// # Errors
-    /// [`TransportError::TooLong`] and [`TransportError::Malformed`] are counted and harmless;
-    /// [`TransportError::Failed`] closed this connection.
-    pub fn handle_datagram(
+    /// [`TransportError::Failed`] closed this connection; all others are counted and harmless.
+    pub fn handle_datagram<'d>(
         &mut self,
         now: Instant,
         source: SocketAddr,
         destination: SocketAddr,
+        data: &'d mut [u8],
+        out: &mut Egress,
+    ) -> Result<Option<RtpIn<'d>>, TransportError> {
+        if self.ending != Ending::No {
+            return Ok(None);
+        }
+        self.last_now = self.last_now.max(now);
+        let len = data.len();
+        let from = Path { source: destination, destination: source };
+        let taken = match Kind::of(data) {
+            _ if len > limits::DATAGRAM_LEN_MAX => Err(TransportError::TooLong { len }),
+            None => Err(TransportError::Malformed),
+            Some(Kind::Stun) => self.check(now, from, data, out).map(|()| None),
+            Some(_) if !self.is_from_peer(from) => Err(TransportError::UnknownAddress),
+            Some(Kind::Dtls) => self.handshake(now, data, out).map(|()| None),
+            Some(Kind::Media) if header::is_rtcp(data) => {
+                self.media.receive_rtcp(now, data, &mut self.events);
+                Ok(None)
+            }
+            Some(Kind::Media) => Ok(self.media.receive(now, data)),
+        };
+        match &taken {
+            Ok(_) => self.bytes_received += len as u64,
+            Err(_) => self.refused += 1,
+        }
+        taken
+    }
+
+    /// May this be the peer? Only where a check of its came from, so that nobody else is heard or answered.
+    fn is_from_peer(&mut self, from: Path) -> bool {
+        if self.heard == Some(from) {
+            return true;
+        }
+        let known = self.ice.knows(from.destination, from.source);
+        if known {
+            self.heard = Some(from);
+        }
+        known
+    }
+
+    fn check(
+        &mut self,
+        now: Instant,
+        from: Path,
         data: &[u8],
+        out: &mut Egress,
     ) -> Result<(), TransportError> {
+        let before = out.bytes_len();
+        let event = self.ice.handle(now, from.destination, from.source, data, out);
+        self.bytes_sent += (out.bytes_len() - before) as u64;
+        let event =
+            event.map_err(|refused| TransportError::Check { detail: refused.to_string() })?;
+        self.on_ice(event);
+        // Renews the deadline too: every check puts the end off.
+        self.pump(now, out);
+        Ok(())
+    }
+
+    fn handshake(
+        &mut self,
+        now: Instant,
+        data: &[u8],
+        out: &mut Egress,
+    ) -> Result<(), TransportError> {
+        if let Some(dtls) = &mut self.dtls {
+            dtls.handle(now, data);
+        }
+        match self.pump(now, out) {
+            Some(detail) => Err(TransportError::Failed { detail }),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the time, at the latest when [`Transport::next_timeout`] said so.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Egress) {
         self.last_now = self.last_now.max(now);
-        match receive(source, destination, data) {
-            Ok(receive) => self.input(Input::Receive(now, receive)),
-            Err(error) => {
-                self.stats.stats.datagrams_refused += 1;
-                Err(error)
+        if self.ending != Ending::Over && self.deadline.is_some_and(|at| at <= now) {
+            if let Some(event) = self.ice.handle_timeout(now) {
+                self.on_ice(event);
+            }
+            self.heard = None;
+            if let Some(dtls) = &mut self.dtls {
+                dtls.handle_timeout(now);
+            }
+            if let Some(sctp) = &mut self.sctp
+                && sctp.next_timeout().is_some_and(|at| at <= now)
+            {
+                sctp.handle_timeout(now);
             }
         }
+        self.flush(now, out);
     }
 
-    /// Tells the time, at the latest when the last [`Poll::Timeout`] said so.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Writes what calls without an [`Egress`] caused: data, keyframe requests, a goodbye, a step of the
+    /// handshake. After any such call, before the next wait.
+    pub fn flush(&mut self, now: Instant, out: &mut Egress) {
         self.last_now = self.last_now.max(now);
-        // A failure has closed the connection, which polling reports.
-        let _ = self.input(Input::Timeout(now));
-    }
-
-    fn input(&mut self, input: Input<'_>) -> Result<(), TransportError> {
-        self.rtc.handle_input(input).map_err(|error| self.fail(&error))
-    }
-
-    /// A failure of the engine ends this connection and no other.
-    fn fail(&mut self, error: &RtcError) -> TransportError {
-        tracing::debug!(%error, "Closed a connection that failed.");
-        self.rtc.disconnect();
-        TransportError::Failed { detail: error.to_string() }
-    }
-
-    /// The next output. Call until [`Poll::Timeout`] after every single input or change.
-    pub fn poll(&mut self) -> Poll {
-        loop {
-            match self.rtc.poll_output() {
-                Ok(Output::Transmit(transmit)) => {
-                    return Poll::Transmit(Transmit {
-                        source: transmit.source,
-                        destination: transmit.destination,
-                        data: transmit.contents.into(),
-                    });
-                }
-                Ok(Output::Event(event)) => {
-                    if let Some(event) = self.translate(event) {
-                        return Poll::Event(event);
-                    }
-                }
-                Ok(Output::Timeout(at)) if self.rtc.is_alive() => {
-                    return Poll::Timeout(at.min(self.last_now + limits::IDLE_TIMEOUT));
-                }
-                Ok(Output::Timeout(_)) => return self.closed(),
-                Err(error) => {
-                    self.fail(&error);
-                    return self.closed();
-                }
+        if self.ending == Ending::Over {
+            return;
+        }
+        self.pump(now, out);
+        if let Some(path) = self.media_path() {
+            let before = out.bytes_len();
+            self.media.handle_timeout(now, path, out);
+            self.bytes_sent += (out.bytes_len() - before) as u64;
+        }
+        if self.ending == Ending::Asked {
+            if let Some(dtls) = &mut self.dtls {
+                dtls.close(now);
             }
+            self.pump(now, out);
+            self.end();
         }
     }
 
-    fn closed(&mut self) -> Poll {
-        if self.closed_told {
-            return Poll::Timeout(self.last_now + limits::IDLE_TIMEOUT);
-        }
-        self.closed_told = true;
-        Poll::Event(Event::Closed)
+    /// What happened, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
     }
 
-    /// Has it not ended yet?
+    /// When [`Transport::handle_timeout`] is due; far away if never.
+    pub fn next_timeout(&self) -> Instant {
+        let media = self.media_path().and_then(|_| self.media.next_timeout());
+        let idle = self.last_now + limits::IDLE_TIMEOUT;
+        [self.deadline, media].into_iter().flatten().fold(idle, Instant::min)
+    }
+
+    /// Has it not ended yet, and not been asked to?
     pub fn is_alive(&self) -> bool {
-        self.rtc.is_alive()
+        self.ending == Ending::No
     }
 
     /// Are ICE and DTLS up, and is the peer still heard from?
     pub fn is_connected(&self) -> bool {
-        self.path == Path::Up && self.rtc.is_alive()
+        self.presence == Presence::Up && self.is_alive()
     }
 
-    /// Says goodbye to the peer. Poll on until [`Event::Closed`]; nothing waits for the peer's reply.
+    /// Ends the connection; the next [`Transport::flush`] says goodbye to the peer, then comes
+    /// [`Event::Closed`]. Nothing waits for the peer's reply.
     pub fn close(&mut self) {
-        if self.rtc.close().is_err() {
-            self.rtc.disconnect();
+        if self.ending == Ending::No {
+            self.ending = Ending::Asked;
         }
     }
 
     /// Counters and path quality.
     pub fn stats(&self) -> TransportStats {
-        self.stats.stats
+        let counters = &self.media.counters;
+        let messages = self.sctp.as_ref().map_or(0, |sctp| sctp.stats().messages_refused);
+        let handshake = self.dtls.as_ref().map_or(0, |dtls| dtls.stats().refused);
+        TransportStats {
+            packets_sent: counters.packets_sent,
+            payload_bytes_sent: counters.payload_bytes_sent,
+            packets_sent_again: counters.packets_sent_again,
+            packets_received: counters.packets_received,
+            payload_bytes_received: counters.payload_bytes_received,
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            loss_sent: self.media.loss_sent(),
+            loss_received: self.media.loss_received(),
+            loss_feedback: self.media.loss_feedback(),
+            rtt: self.media.rtt(),
+            nacks_received: counters.nacks_received,
+            keyframe_requests_received: counters.keyframe_requests_received,
+            datagrams_refused: self.refused + handshake,
+            packets_refused: counters.refused,
+            packets_unknown: counters.unknown,
+            messages_refused: self.messages_refused + messages,
+            addresses_dropped: self.ice.counters().pairs_dropped,
+            rtcp_unsent: counters.rtcp_unsent,
+            events_dropped: self.events.dropped,
+        }
     }
 
     /// Feedback about what is sent on a section, once the peer reported any.
     pub fn sent_stats(&self, mid: Mid) -> Option<StreamStats> {
-        let line = self.lines.get(mid)?;
-        self.stats.stream((line.wire, None, Way::Sent))
+        self.media.sent_stats(mid)
     }
 
     /// Feedback about what comes in on a section and layer, once something came.
     pub fn received_stats(&self, mid: Mid, rid: Option<Rid>) -> Option<StreamStats> {
-        let line = self.lines.get(mid)?;
-        self.stats.stream((line.wire, rid.map(|rid| rid.0), Way::Received))
+        self.media.received_stats(mid, rid)
     }
 
     /// The latest [`Event::BandwidthEstimate`], bits per second.
     pub fn bwe_bps(&self) -> Option<u64> {
-        self.bwe_bps
+        self.media.bwe_bps()
     }
 
     /// The latest sender report of a section and layer, if one came.
     pub fn sender_report(&self, mid: Mid, rid: Option<Rid>) -> Option<SenderInfo> {
-        self.reports.get(&(mid, rid)).copied()
+        self.media.sender_report(mid, rid)
     }
 
-    fn translate(&mut self, event: str0m::Event) -> Option<Event> {
-        use str0m::Event as Engine;
+    /// Where media goes, while it may.
+    pub(crate) fn media_path(&self) -> Option<Path> {
+        self.path.filter(|_| self.is_connected())
+    }
+
+    /// Secret bytes for something new.
+    pub(crate) fn draw(&mut self) -> [u8; 32] {
+        drawn(&mut self.rng)
+    }
+
+    /// ICE may have chosen another path, or forgotten one.
+    pub(crate) fn path_changed(&mut self) {
+        self.path = self.ice.selected();
+        self.heard = None;
+        self.renew_deadline();
+    }
+
+    fn on_ice(&mut self, event: IceEvent) {
+        if event != IceEvent::Unchanged {
+            self.path_changed();
+        }
         match event {
-            Engine::Connected => {
-                self.path = Path::Up;
-                Some(Event::Connected)
+            IceEvent::Connected => self.reached(),
+            IceEvent::Disconnected if self.presence == Presence::Up => {
+                self.presence = Presence::Lost;
+                self.events.push(Event::Disconnected);
             }
-            Engine::IceConnectionStateChange(state) => self.ice_state(state),
-            Engine::MediaAdded(added) => self.lines.mid_of(added.mid).map(Event::MediaAdded),
-            Engine::RtpPacket(packet) => self.rtp(packet).map(Event::Rtp),
-            Engine::KeyframeRequest(request) => {
-                self.stats.stats.keyframe_requests_received += 1;
-                let mid = self.lines.mid_of(request.mid)?;
-                Some(Event::KeyframeRequested { mid })
-            }
-            Engine::ChannelOpen(id, label) => self.channel_opened(id, &label),
-            Engine::ChannelData(data) => self.channel_data(data),
-            Engine::ChannelClose(id) => {
-                for slot in &mut self.channels {
-                    slot.take_if(|open| *open == id);
-                }
-                None
-            }
-            Engine::PeerStats(report) => {
-                self.stats.peer(&report);
-                None
-            }
-            Engine::MediaEgressStats(report) => {
-                self.stats.egress(&report);
-                None
-            }
-            Engine::MediaIngressStats(report) => {
-                self.stats.ingress(&report);
-                None
-            }
-            Engine::EgressBitrateEstimate(
-                BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. },
-            ) => {
-                let bps = estimate.as_u64();
-                self.bwe_bps = Some(bps);
-                Some(Event::BandwidthEstimate { bps })
-            }
-            // Closing is told once its last datagrams are out; the others carry nothing we use.
-            _ => None,
+            _ => {}
         }
+        self.begin_handshake();
     }
 
-    fn ice_state(&mut self, state: IceConnectionState) -> Option<Event> {
-        match state {
-            IceConnectionState::Disconnected if self.path == Path::Up => {
-                self.path = Path::Lost;
-                Some(Event::Disconnected)
-            }
-            IceConnectionState::Connected | IceConnectionState::Completed
-                if self.path == Path::Lost =>
-            {
-                self.path = Path::Up;
-                Some(Event::Connected)
-            }
-            _ => None,
-        }
-    }
-
-    fn rtp(&mut self, packet: RtpPacket) -> Option<RtpIn> {
-        let place = self.place_of(&packet);
-        let codec = self.lines.codec_of(packet.header.payload_type);
-        let (Some((mid, rid)), Some(codec)) = (place, codec) else {
-            self.stats.stats.packets_unknown += 1;
-            return None;
-        };
-        if let Some(info) = packet.last_sender_info {
-            #[expect(clippy::cast_possible_truncation, reason = "RTP time is the low 32 bits")]
-            let rtp_time = info.rtp_time.numer() as u32;
-            self.remember_report((mid, rid), rtp_time, info.ntp_time, packet.timestamp);
-        }
-        self.stats.stats.packets_received += 1;
-        self.stats.stats.payload_bytes_received += packet.payload.len() as u64;
-        Some(RtpIn {
-            mid,
-            rid,
-            codec,
-            seq: *packet.seq_no,
-            timestamp: packet.header.timestamp,
-            marker: packet.header.marker,
-            audio_level_db: packet.header.ext_vals.audio_level,
-            voice_activity: packet.header.ext_vals.voice_activity,
-            payload: packet.payload,
-            arrived: packet.timestamp,
-        })
-    }
-
-    /// The section and layer of a packet. Asking the engine wakes all of it, hence the cache by SSRC.
-    fn place_of(&mut self, packet: &RtpPacket) -> Option<(Mid, Option<Rid>)> {
-        let ssrc = packet.header.ssrc;
-        let named = packet.header.ext_vals.mid;
-        if let Some(place) = self.ssrcs.get(&ssrc)
-            && named.is_none_or(|mid| mid == place.0.0)
+    /// Where the peer insists on waiting, we begin as soon as we know where it is.
+    pub(crate) fn begin_handshake(&mut self) {
+        if self.active
+            && self.path.is_some()
+            && let Some(dtls) = &mut self.dtls
         {
-            return Some(*place);
+            dtls.start(self.last_now);
         }
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_rx(&ssrc)?;
-        let place = (self.lines.mid_of(stream.mid())?, stream.rid().map(Rid));
-        if self.ssrcs.len() >= limits::SSRC_CACHE_MAX {
-            self.ssrcs.clear();
-        }
-        self.ssrcs.insert(ssrc, place);
-        Some(place)
     }
 
-    fn remember_report(
+    /// Says so when both ICE and DTLS are up.
+    fn reached(&mut self) {
+        if self.presence != Presence::Up && self.keyed.is_some() && self.path.is_some() {
+            self.presence = Presence::Up;
+            self.events.push(Event::Connected);
+        }
+    }
+
+    /// Moves everything between DTLS, SCTP and the network until nothing moves any more. Why the connection failed,
+    /// if it did.
+    fn pump(&mut self, now: Instant, out: &mut Egress) -> Option<String> {
+        let mut failure = None;
+        loop {
+            if let Some(output) = self.dtls.as_mut().and_then(Dtls::poll) {
+                self.on_dtls(now, output, &mut failure, out);
+            } else if let Some(output) = self.next_of_sctp() {
+                self.on_sctp(now, output);
+            } else {
+                break;
+            }
+        }
+        self.renew_deadline();
+        failure
+    }
+
+    fn next_of_sctp(&mut self) -> Option<SctpOutput> {
+        // What nobody takes stays in the association, whose window then closes.
+        if self.events.has_room() { self.sctp.as_mut()?.poll() } else { None }
+    }
+
+    fn on_dtls(
         &mut self,
-        place: (Mid, Option<Rid>),
-        rtp_time: u32,
-        ntp: SystemTime,
-        received: Instant,
+        now: Instant,
+        output: DtlsOutput,
+        failure: &mut Option<String>,
+        out: &mut Egress,
     ) {
-        let known = self.reports.get(&place);
-        if known.is_some_and(|known| known.rtp_time == rtp_time && known.ntp == ntp) {
+        match output {
+            DtlsOutput::Datagram(datagram) => {
+                // Without a path it is lost, as on any network; what matters is sent again.
+                if let Some(path) = self.path
+                    && out.push(path, &datagram)
+                {
+                    self.bytes_sent += datagram.len() as u64;
+                }
+            }
+            DtlsOutput::Keys(keys) => {
+                if let Err(error) = self.on_keys(now, &keys) {
+                    *failure = Some(error.to_string());
+                    self.end();
+                }
+            }
+            DtlsOutput::Data(data) => {
+                if let Some(sctp) = &mut self.sctp {
+                    sctp.handle(now, &data);
+                }
+            }
+            DtlsOutput::Closed(reason) => {
+                if !matches!(reason, DtlsClosed::ByPeer | DtlsClosed::ByUs) {
+                    *failure = Some(reason.to_string());
+                }
+                self.end();
+            }
+        }
+    }
+
+    fn on_keys(&mut self, now: Instant, keys: &Keys) -> Result<(), fermata_srtp::Error> {
+        let Keys { profile, material, is_client } = keys;
+        let material = KeyingMaterial::split(*profile, material)?;
+        let client = (material.client_key, material.client_salt);
+        let server = (material.server_key, material.server_salt);
+        let (ours, theirs) = if *is_client { (client, server) } else { (server, client) };
+        let sealer = Sealer::new(*profile, ours.0, ours.1)?;
+        let opener = Opener::new(*profile, theirs.0, theirs.1)?;
+        self.media.set_keys(sealer, opener);
+        self.keyed = Some(*is_client);
+        self.reached();
+        self.open_association(now);
+        Ok(())
+    }
+
+    /// Begins with data channels once they are agreed and DTLS is up.
+    pub(crate) fn open_association(&mut self, now: Instant) {
+        let config = self.negotiation.negotiated().sctp;
+        let (Some(is_client), Some(config), None) = (self.keyed, config, &self.sctp) else {
+            return;
+        };
+        let mut sctp = Sctp::new(now, is_client, &config, self.message_len_max);
+        if self.kind.offers() {
+            for channel in Channel::ALL {
+                sctp.open(now, channel);
+            }
+        }
+        self.sctp = Some(sctp);
+    }
+
+    fn on_sctp(&mut self, now: Instant, output: SctpOutput) {
+        match output {
+            SctpOutput::Packet(packet) => {
+                if let Some(dtls) = &mut self.dtls {
+                    // What does not go out is lost and sent again.
+                    let _ = dtls.send(now, &packet);
+                }
+            }
+            SctpOutput::Opened(channel) => self.events.push(Event::ChannelOpened(channel)),
+            SctpOutput::Message { channel, binary, data } => {
+                self.events.push(Event::Data { channel, binary, data });
+            }
+            SctpOutput::Closed(_) | SctpOutput::Lost(_) => {}
+        }
+    }
+
+    /// The connection is over, for whatever reason.
+    fn end(&mut self) {
+        if self.ending == Ending::Over {
             return;
         }
-        if self.reports.len() >= limits::SENDER_REPORTS_MAX {
-            self.reports.clear();
-        }
-        self.reports.insert(place, SenderInfo { rtp_time, ntp, received });
+        self.ending = Ending::Over;
+        let stats = self.stats();
+        (self.messages_refused, self.refused) = (stats.messages_refused, stats.datagrams_refused);
+        self.sctp = None;
+        self.dtls = None;
+        self.path = None;
+        self.deadline = None;
+        self.events.push(Event::Closed);
     }
 
-    /// Forgets which SSRC belongs where; a negotiation may have changed it.
-    pub(crate) fn forget_ssrcs(&mut self) {
-        self.ssrcs.clear();
-    }
-
-    fn channel_opened(&mut self, id: ChannelId, label: &str) -> Option<Event> {
-        let slot = Channel::from_label(label)
-            .and_then(|channel| Some((channel, self.channels.get_mut(channel.index())?)));
-        match slot {
-            Some((channel, slot)) if slot.is_none_or(|open| open == id) => {
-                *slot = Some(id);
-                Some(Event::ChannelOpened(channel))
-            }
-            // A label of nobody's, or a second channel of one label: nothing would ever read it.
-            _ => {
-                self.rtc.direct_api().close_data_channel(id);
-                None
-            }
-        }
-    }
-
-    fn channel_data(&mut self, message: ChannelData) -> Option<Event> {
-        let len = message.data.len();
-        let channel = Channel::ALL
-            .into_iter()
-            .find(|channel| self.channel_id(*channel) == Some(message.id))
-            .filter(|_| len <= self.data_message_len_max);
-        let Some(channel) = channel else {
-            self.stats.stats.messages_refused += 1;
-            return None;
-        };
-        Some(Event::Data { channel, binary: message.binary, data: message.data })
-    }
-
-    pub(crate) fn channel_id(&self, channel: Channel) -> Option<ChannelId> {
-        self.channels.get(channel.index()).copied().flatten()
+    fn renew_deadline(&mut self) {
+        let parts = [
+            self.ice.next_timeout(),
+            self.dtls.as_ref().and_then(Dtls::next_timeout),
+            self.sctp.as_ref().and_then(Sctp::next_timeout),
+        ];
+        let alive = self.ending != Ending::Over;
+        self.deadline = parts.into_iter().flatten().min().filter(|_| alive);
     }
 }
 
-fn receive(
-    source: SocketAddr,
-    destination: SocketAddr,
-    data: &[u8],
-) -> Result<Receive<'_>, TransportError> {
-    if data.len() > limits::DATAGRAM_LEN_MAX {
-        return Err(TransportError::TooLong { len: data.len() });
+/// What a datagram is, by its first byte (RFC 7983 section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stun,
+    Dtls,
+    Media,
+}
+
+impl Kind {
+    fn of(data: &[u8]) -> Option<Self> {
+        match data.first()? {
+            0..=3 => Some(Self::Stun),
+            20..=63 => Some(Self::Dtls),
+            128..=191 => Some(Self::Media),
+            _ => None,
+        }
     }
-    let contents = DatagramRecv::try_from(data).map_err(|_| TransportError::Malformed)?;
-    Ok(Receive { proto: Protocol::Udp, source, destination, contents })
+}
+
+fn drawn(rng: &mut StdRng) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rng.fill_bytes(&mut bytes);
+    bytes
 }

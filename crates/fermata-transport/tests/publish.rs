@@ -52,7 +52,7 @@ fn an_offer_tells_its_tracks_and_media_arrives_by_codec() {
     }
     pair.until("five packets", |pair| pair.rtp().len() == 5);
     let rtp = pair.rtp();
-    assert_eq!((rtp[0].codec, &*rtp[0].payload), (Codec::Opus, &b"sound"[..]));
+    assert_eq!((rtp[0].codec, rtp[0].payload.as_slice()), (Codec::Opus, &b"sound"[..]));
     assert_eq!(rtp[0].mid, offered.sections[0].mid);
     let seqs: Vec<u64> = rtp[1..].iter().map(|packet| packet.seq).collect();
     assert_eq!(seqs, [65_534, 65_535, 65_536, 65_537]);
@@ -126,7 +126,7 @@ fn redundant_audio_passes_as_it_is() {
     pair.poll_client();
     pair.until("it arrives", |pair| !pair.rtp().is_empty());
     let rtp = pair.rtp();
-    assert_eq!((rtp[0].codec, &*rtp[0].payload), (Codec::Red, &b"\x6fred"[..]));
+    assert_eq!((rtp[0].codec, rtp[0].payload.as_slice()), (Codec::Red, &b"\x6fred"[..]));
 }
 
 #[test]

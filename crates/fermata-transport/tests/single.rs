@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Pair, add_channels, add_placeholder, section};
-use fermata_transport::{Assignment, Codec, MediaKind, Mid, PeerKind, RtpOut, SdpError};
+use fermata_transport::{Assignment, Codec, MediaKind, Mid, PeerKind, SdpError};
 use str0m::format::Codec as ClientCodec;
 use str0m::media::{Direction, MediaKind as ClientKind};
 
@@ -72,20 +72,7 @@ fn offer_again(ends: &mut Ends, assignments: &[Assignment<'_>]) -> String {
 }
 
 fn send(pair: &mut Pair, mid: Mid, seq: u64) {
-    let packet = RtpOut {
-        codec: Codec::Vp8,
-        seq,
-        timestamp: u32::try_from(seq).unwrap() * 3_000,
-        marker: true,
-        payload: b"\x10frame",
-        at: pair.now,
-        audio_level_db: None,
-        voice_activity: None,
-        nackable: true,
-    };
-    pair.server.send_rtp(mid, &packet).unwrap();
-    pair.poll_server();
-    pair.step();
+    pair.send(mid, Codec::Vp8, seq, b"\x10frame");
 }
 
 #[test]

@@ -13,7 +13,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fermata-auth", &["fermata-types"]),
     ("fermata-billing", &["fermata-types"]),
     ("fermata-rtp", &["fermata-types"]),
-    ("fermata-transport", &["fermata-rtp", "fermata-types"]),
+    ("fermata-srtp", &[]),
+    ("fermata-transport", &["fermata-rtp", "fermata-srtp", "fermata-types"]),
     ("fermata-sfu", &["fermata-rtp", "fermata-transport", "fermata-types"]),
     ("fermata-monitor", &["fermata-types"]),
     ("fermata-agent", &["fermata-types"]),
@@ -24,7 +25,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fermata-store", &["fermata-billing", "fermata-monitor", "fermata-types"]),
     ("fermata-node", &["fermata-sfu", "fermata-store", "fermata-transport", "fermata-types"]),
     ("fermata-testkit", &["fermata-rtp", "fermata-transport", "fermata-types"]),
-    ("fermata-load", &["fermata-testkit", "fermata-types"]),
+    ("fermata-load", &["fermata-rtp", "fermata-srtp", "fermata-testkit", "fermata-types"]),
+    (
+        "fermata-fuzz",
+        &["fermata-rtp", "fermata-sfu", "fermata-signal", "fermata-transport", "fermata-types"],
+    ),
     ("fermata-sim", &["fermata-billing", "fermata-store", "fermata-types"]),
     // Binaries.
     (
@@ -75,6 +80,8 @@ const GUARDED: &[(&str, &[&str])] = &[
 /// What tests may use beside that: (the crate used, whose tests).
 const FOR_TESTS: &[(&str, &[&str])] = &[
     ("fermata-testkit", &["fermata-sfu", "fermata-node", "fermata-load", "fermata-server"]),
+    // Reading the clock, to measure.
+    ("fermata-types", &["fermata-srtp"]),
     // A store whose usage counts has an account with books in it.
     ("fermata-billing", &["fermata-node"]),
 ];

@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod control;
 mod docs;
+mod flood;
 mod load;
 mod openapi;
 mod restore;
@@ -42,6 +43,7 @@ const COMMANDS: &[Row] = &[
     Row { name: "tour", build: tour::build, run: tour::run },
     Row { name: "admin", build: admin::build, run: admin::run },
     Row { name: "load", build: load::build, run: load::run },
+    Row { name: "flood", build: flood::build, run: flood::run },
     Row { name: "openapi", build: openapi::build, run: openapi::run },
     Row { name: "docs", build: docs::build, run: docs::run },
 ];

@@ -30,7 +30,7 @@ pub(super) async fn rows(
 ) -> Result<Rows, ApiError> {
     let limit = page_limit(page.limit)?;
     let after = row_number(page.after.as_deref())?;
-    let rows = shared.store.journal(account.clone(), kinds, after, limit).await?;
+    let rows = shared.store.journal(account.clone(), kinds, &[], after, limit).await?;
     let full = u32::try_from(rows.len()).is_ok_and(|len| len == limit);
     let next = rows.last().filter(|_| full).map(|row| row.seq.to_string());
     Ok(Rows { rows, next })

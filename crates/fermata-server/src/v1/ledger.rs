@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use fermata_billing::journal::{
-    Entry, JournalRow, LedgerTransaction, LedgerUnit, PostingKind, Record, RecordKind,
+    Entry, JournalRow, LedgerTransaction, LedgerUnit, Record, RecordKind,
 };
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::units::Units;
@@ -71,7 +71,7 @@ impl LedgerTransactionView {
         Self {
             seq: row.seq,
             id: txn.id.to_string(),
-            kind: kind_code(txn.kind).to_owned(),
+            kind: txn.kind.code().to_owned(),
             booked_at: txn.booked_at.to_string(),
             created_at: txn.created_at.to_string(),
             actor: txn.actor.clone(),
@@ -80,26 +80,6 @@ impl LedgerTransactionView {
             reverses: txn.reverses.as_ref().map(ToString::to_string),
             entries: txn.entries.iter().map(|e| LedgerEntryView::new(e, currency)).collect(),
         }
-    }
-}
-
-/// Stable word for a kind of posting.
-fn kind_code(kind: PostingKind) -> &'static str {
-    match kind {
-        PostingKind::Payment => "payment",
-        PostingKind::PaymentReversal => "payment_reversal",
-        PostingKind::Bill => "bill",
-        PostingKind::Purchase => "purchase",
-        PostingKind::Grant => "grant",
-        PostingKind::Refund => "refund",
-        PostingKind::Consumption => "consumption",
-        PostingKind::Expiry => "expiry",
-        PostingKind::Reclaim => "reclaim",
-        PostingKind::VoucherGrant => "voucher_grant",
-        PostingKind::VoucherExpiry => "voucher_expiry",
-        PostingKind::CreditNote => "credit_note",
-        PostingKind::Adjustment => "adjustment",
-        PostingKind::Absorption => "absorption",
     }
 }
 
@@ -135,7 +115,7 @@ pub async fn list(
 #[cfg(test)]
 mod tests {
     use fermata_billing::id::{PackageId, TxnId};
-    use fermata_billing::journal::LedgerAccount;
+    use fermata_billing::journal::{LedgerAccount, PostingKind};
     use jiff::Timestamp;
     use serde_json::json;
 

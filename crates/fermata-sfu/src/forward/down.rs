@@ -8,9 +8,9 @@
 
 use std::time::Instant;
 
+use fermata_rtp::SPATIAL_LAYERS_MAX;
 use fermata_rtp::unwrap::rtp_time_delta;
-use fermata_rtp::vp8::Descriptor;
-use fermata_rtp::{Codec, SPATIAL_LAYERS_MAX};
+use fermata_rtp::vp8::Numbers;
 use fermata_types::MediaKind;
 
 use super::clock::{Next, Sent, Source, align};
@@ -35,24 +35,24 @@ pub struct Continuation {
 
 /// What becomes of a packet for this subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forward<'a> {
+pub enum Forward {
     /// Send it like this.
-    Send(Sending<'a>),
+    Send(Sending),
     /// Do not.
     Drop(Dropped),
 }
 
-/// A packet as it leaves.
+/// A packet as it leaves; its payload is the one that came, but for these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sending<'a> {
+pub struct Sending {
     /// Sequence number, unwrapped.
     pub seq: u64,
     /// RTP time.
     pub timestamp: u32,
     /// Marker bit.
     pub marker: bool,
-    /// Payload: the packet's own, or rewritten in the scratch buffer.
-    pub payload: &'a [u8],
+    /// What goes into the VP8 descriptor in the place of what is there.
+    pub vp8: Option<Numbers>,
 }
 
 /// Why a packet is not sent.
@@ -171,31 +171,19 @@ impl DownTrack {
         self.target = if self.paused { None } else { target(up, &self.settings, self.quality_max) };
     }
 
-    /// Decides on a packet. `scratch` holds a rewritten payload, nothing else.
-    pub fn forward<'a>(
-        &mut self,
-        now: Instant,
-        up: &UpTrack,
-        packet: &RtpView<'a>,
-        scratch: &'a mut Vec<u8>,
-    ) -> Forward<'a> {
-        match self.decide(now, up, packet, scratch) {
+    /// Decides on a packet.
+    pub fn forward(&mut self, now: Instant, up: &UpTrack, packet: &RtpView) -> Forward {
+        match self.decide(now, up, packet) {
             Ok(sending) => Forward::Send(sending),
             Err(dropped) => Forward::Drop(dropped),
         }
     }
 
-    fn decide<'a>(
-        &mut self,
-        now: Instant,
-        up: &UpTrack,
-        packet: &RtpView<'a>,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<Sending<'a>, Dropped> {
+    fn decide(&mut self, now: Instant, up: &UpTrack, packet: &RtpView) -> Result<Sending, Dropped> {
         if !packet.view.understood {
             // Above all padding; its number must not be missing from what is sent.
             if let Some(current) = self.current.as_mut().filter(|c| c.layer == packet.layer) {
-                current.numbering.place(packet.packet.seq, true);
+                current.numbering.place(packet.seq, true);
             }
             return Err(Dropped::Malformed);
         }
@@ -214,29 +202,26 @@ impl DownTrack {
             self.switch(up, packet, target);
         }
         let current = self.current.as_mut().ok_or(Dropped::Off)?;
-        let vp8 = current.pictures.is_some().then(|| Descriptor::parse(packet.packet.payload));
-        let vp8 = vp8.flatten();
-        let filtered =
-            current.filter(packet, target, vp8.as_ref().map(|(descriptor, _)| descriptor));
-        let newest = current.numbering.is_newest(packet.packet.seq);
-        let seq = match current.numbering.place(packet.packet.seq, filtered.is_some()) {
+        let filtered = current.filter(packet, target);
+        let newest = current.numbering.is_newest(packet.seq);
+        let seq = match current.numbering.place(packet.seq, filtered.is_some()) {
             Placed::Send(seq) => seq,
             Placed::Dropped => return Err(filtered.unwrap_or(Dropped::Off)),
             Placed::Late => return Err(Dropped::Late),
             Placed::Duplicate => return Err(Dropped::Duplicate),
         };
-        let timestamp = packet.packet.timestamp.wrapping_sub(current.ts_offset);
-        let payload = current.rewrite(packet.packet.payload, vp8, scratch);
-        let marker = packet.packet.marker || current.ends_picture(packet);
+        let timestamp = packet.timestamp.wrapping_sub(current.ts_offset);
+        let vp8 = current.renumber(packet);
+        let marker = packet.marker || current.ends_picture(packet);
         if let Some(at) = current.spatial_at.get_mut(usize::from(packet.view.spatial.unwrap_or(0)))
         {
             *at = Some(now);
         }
         self.sent_at = Some(now);
         if newest {
-            self.last.last = Some((seq, self.latest(timestamp, packet.packet.arrived)));
+            self.last.last = Some((seq, self.latest(timestamp, packet.arrived)));
         }
-        Ok(Sending { seq, timestamp, marker, payload })
+        Ok(Sending { seq, timestamp, marker, vp8 })
     }
 
     /// The layer whose keyframe this subscriber waits for; hand it to [`UpTrack::request_keyframe`].
@@ -254,6 +239,11 @@ impl DownTrack {
 
     /// The subscriber lost its picture (PLI or FIR); returns the layer to ask for.
     pub fn keyframe_requested(&mut self) -> Option<LayerIndex> {
+        self.wanted_layer()
+    }
+
+    /// The layer being forwarded, else the one that is waited for.
+    pub fn wanted_layer(&self) -> Option<LayerIndex> {
         self.current_layer().or(self.target.map(|target| target.layer))
     }
 
@@ -280,6 +270,14 @@ impl DownTrack {
         self.current.as_ref().map(|current| current.layer)
     }
 
+    /// A packet of what is being forwarded cannot be sent: nothing more is until a keyframe, which
+    /// [`Self::needs_keyframe`] asks for; there is no gap in the numbers then.
+    pub fn interrupt(&mut self) {
+        let target = self.target;
+        self.stop();
+        self.target = target;
+    }
+
     /// Ends what is being forwarded; it goes on at a keyframe, without a gap.
     fn stop(&mut self) {
         self.last = self.continuation();
@@ -289,25 +287,21 @@ impl DownTrack {
     }
 
     /// Begins with a layer at this packet.
-    fn switch(&mut self, up: &UpTrack, packet: &RtpView<'_>, target: Target) {
+    fn switch(&mut self, up: &UpTrack, packet: &RtpView, target: Target) {
         let before = self.continuation();
-        let input = &packet.packet;
         let (seq, timestamp) = match before.last {
-            None => (input.seq & FIRST_SEQUENCE_MASK, input.timestamp),
+            None => (packet.seq & FIRST_SEQUENCE_MASK, packet.timestamp),
             Some((seq, sent)) => {
                 (seq.wrapping_add(1), align(sent, self.source(up, packet), self.next(up, packet)))
             }
         };
-        let ts_offset = input.timestamp.wrapping_sub(timestamp);
-        let descriptor = (up.codec() == Codec::Vp8).then(|| Descriptor::parse(input.payload));
-        let pictures = descriptor
-            .flatten()
-            .map(|(descriptor, _)| Pictures::anchored(&descriptor, before.picture));
+        let ts_offset = packet.timestamp.wrapping_sub(timestamp);
+        let pictures = packet.vp8.map(|descriptor| Pictures::anchored(&descriptor, before.picture));
         self.source = Some((packet.layer, ts_offset));
         self.last = before;
         self.current = Some(Current {
             layer: packet.layer,
-            numbering: Numbering::anchored(input.seq, seq),
+            numbering: Numbering::anchored(packet.seq, seq),
             pictures,
             ts_offset,
             spatial: target.spatial,
@@ -317,17 +311,17 @@ impl DownTrack {
     }
 
     /// The source before this packet, if it was of this track.
-    fn source(&self, up: &UpTrack, packet: &RtpView<'_>) -> Option<Source> {
+    fn source(&self, up: &UpTrack, packet: &RtpView) -> Option<Source> {
         let (layer, offset) = self.source?;
         let report = self.report(up, layer, packet);
         Some(Source { offset, report })
     }
 
     /// The packet as the first of its source.
-    fn next(&self, up: &UpTrack, packet: &RtpView<'_>) -> Next {
+    fn next(&self, up: &UpTrack, packet: &RtpView) -> Next {
         Next {
-            timestamp: packet.packet.timestamp,
-            arrived: packet.packet.arrived,
+            timestamp: packet.timestamp,
+            arrived: packet.arrived,
             report: self.report(up, packet.layer, packet),
             clock_rate_hz: up.codec().clock_rate_hz(),
         }
@@ -335,14 +329,8 @@ impl DownTrack {
 
     /// The report by which a layer is aligned. One that goes on after a pause is aligned with itself,
     /// as its clock ran on; any report does for that.
-    fn report(
-        &self,
-        up: &UpTrack,
-        layer: LayerIndex,
-        packet: &RtpView<'_>,
-    ) -> Option<SenderReport> {
+    fn report(&self, up: &UpTrack, layer: LayerIndex, packet: &RtpView) -> Option<SenderReport> {
         if self.source.is_some_and(|(last, _)| last == packet.layer) {
-            let packet = &packet.packet;
             return Some(SenderReport { rtp_time: packet.timestamp, ntp: packet.arrived });
         }
         up.report(layer)
@@ -361,13 +349,9 @@ impl DownTrack {
 
 impl Current {
     /// Whether a packet is left out on purpose; takes up a new target where the stream allows it.
-    fn filter(
-        &mut self,
-        packet: &RtpView<'_>,
-        target: Target,
-        vp8: Option<&Descriptor>,
-    ) -> Option<Dropped> {
+    fn filter(&mut self, packet: &RtpView, target: Target) -> Option<Dropped> {
         let view = &packet.view;
+        let vp8 = packet.vp8.as_ref();
         let begins = match (vp8, self.pictures.as_mut()) {
             (Some(descriptor), Some(pictures)) => pictures.is_new(descriptor),
             _ => view.frame_start && view.spatial.unwrap_or(0) == 0 && packet.newest,
@@ -386,7 +370,7 @@ impl Current {
     }
 
     /// At the first packet of a picture.
-    fn retarget(&mut self, packet: &RtpView<'_>, target: Target) {
+    fn retarget(&mut self, packet: &RtpView, target: Target) {
         let view = &packet.view;
         if view.keyframe || target.spatial < self.spatial {
             self.spatial = target.spatial;
@@ -401,27 +385,14 @@ impl Current {
     }
 
     /// With spatial layers left out, the last packet of the highest one that is sent ends the picture.
-    fn ends_picture(&self, packet: &RtpView<'_>) -> bool {
+    fn ends_picture(&self, packet: &RtpView) -> bool {
         packet.view.frame_end && packet.view.spatial.is_some_and(|spatial| spatial == self.spatial)
     }
 
-    /// The payload with the outgoing numbers; its own if there is nothing to rewrite.
-    fn rewrite<'a>(
-        &mut self,
-        payload: &'a [u8],
-        vp8: Option<(Descriptor, usize)>,
-        scratch: &'a mut Vec<u8>,
-    ) -> &'a [u8] {
-        let (Some((mut descriptor, len)), Some(pictures)) = (vp8, self.pictures.as_mut()) else {
-            return payload;
-        };
-        pictures.rewrite(&mut descriptor);
-        scratch.clear();
-        scratch.extend_from_slice(payload);
-        match descriptor.write(scratch) {
-            Some(written) if written == len => scratch,
-            // Cannot be: a descriptor that was read has the same length when written.
-            _ => payload,
-        }
+    /// The outgoing numbers of its picture, if it has any.
+    fn renumber(&mut self, packet: &RtpView) -> Option<Numbers> {
+        let mut descriptor = packet.vp8?;
+        self.pictures.as_mut()?.rewrite(&mut descriptor);
+        Some(descriptor.numbers())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Most encodings of one track; packets of further streams are dropped (`receive` gives nothing).
 /// The protocol has three qualities.
-pub(super) const LAYERS_MAX: usize = 3;
+pub(crate) const LAYERS_MAX: usize = 3;
 
 /// Least time between two keyframe requests for one layer; requests between are coalesced.
 pub(super) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);

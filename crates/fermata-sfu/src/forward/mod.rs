@@ -5,8 +5,7 @@
 //! [`QualityMeter`] turn levels and losses into what clients are told.
 //! What it is not: no transport, no signalling, no rooms. All of it is driven by `now` and plain values.
 //!
-//! Invariant: nothing on the packet path ([`UpTrack::receive`], [`DownTrack::forward`]) allocates once
-//! its scratch buffer has grown to the size of a packet.
+//! Invariant: nothing on the packet path ([`UpTrack::receive`], [`DownTrack::forward`]) allocates.
 
 mod clock;
 mod declared;
@@ -27,6 +26,7 @@ mod up;
 pub use declared::{Declared, counted_area};
 pub use down::{Continuation, DownTrack, Dropped, Forward, Sending};
 pub use layers::{LayerIndex, LayerSpec, Quality, Settings};
+pub(crate) use limits::LAYERS_MAX;
 pub use quality::{QualityMeter, Sample};
 pub use speakers::{Speaker, Speakers};
 pub use tally::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use fermata_rtp::unwrap::rtp_time_delta;
-use fermata_rtp::vp8::{Descriptor, PictureId};
+use fermata_rtp::vp8::{Descriptor, PictureId, patch};
 use fermata_rtp::{Codec, FrameSize};
 use fermata_types::Now;
 use proptest::prelude::*;
@@ -112,7 +112,6 @@ struct Bench {
     now: Instant,
     up: UpTrack,
     down: DownTrack,
-    scratch: Vec<u8>,
     sent: Vec<Sent>,
 }
 
@@ -122,7 +121,6 @@ impl Bench {
             now: Now::read().instant + Duration::from_secs(1_000),
             up: UpTrack::new(codec, rids, declared, encrypted),
             down: DownTrack::new(Continuation::default()),
-            scratch: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -132,11 +130,13 @@ impl Bench {
     }
 
     fn pass(&mut self, made: &Made) -> Result<Sent, Dropped> {
-        let view = self.up.receive(made.packet(self.now)).expect("a known stream");
-        match self.down.forward(self.now, &self.up, &view, &mut self.scratch) {
+        let view = self.up.receive(&made.packet(self.now)).expect("a known stream");
+        match self.down.forward(self.now, &self.up, &view) {
             Forward::Send(sending) => {
-                let Sending { seq, timestamp, marker, payload } = sending;
-                let sent = Sent { seq, timestamp, marker, payload: payload.to_vec() };
+                let Sending { seq, timestamp, marker, vp8 } = sending;
+                let mut payload = made.payload.clone();
+                assert!(vp8.is_none_or(|numbers| patch(&mut payload, &numbers)));
+                let sent = Sent { seq, timestamp, marker, payload };
                 self.sent.push(sent.clone());
                 Ok(sent)
             }
@@ -384,6 +384,22 @@ fn a_keyframe_of_which_the_rest_was_missed_is_no_beginning() {
 }
 
 #[test]
+fn after_an_interruption_it_goes_on_at_a_keyframe_without_a_gap() {
+    let mut streams = [Vp8Stream::new("q", (320, 180), 5)];
+    let mut bench = Bench::new(Codec::Vp8, &["q"], &[], false);
+    bench.pictures(&mut streams, &["q"]);
+    bench.pictures(&mut streams, &[]);
+    bench.down.interrupt();
+    assert_eq!((bench.down.needs_keyframe(), bench.area()), (Some(LayerIndex(0)), 0));
+    bench.pictures(&mut streams, &[]);
+    assert_eq!(bench.sent.len(), 4);
+    bench.pictures(&mut streams, &["q"]);
+    bench.pictures(&mut streams, &[]);
+    assert_eq!((bench.sent.len(), bench.down.needs_keyframe()), (8, None));
+    bench.check_vp8();
+}
+
+#[test]
 fn an_m_line_goes_on_with_another_track() {
     let mut one = [Vp8Stream::new("q", (320, 180), 5)];
     let mut bench = Bench::new(Codec::Vp8, &["q"], &[], false);
@@ -521,13 +537,13 @@ fn rids_and_qualities() {
         for (index, (rid, quality)) in expected.iter().enumerate() {
             let stream = Vp8Stream::new("q", (320, 180), 1).picture(true);
             let packet = PacketIn { rid: Some(rid), ..stream[0].packet(bench.now) };
-            let layer = bench.up.receive(packet).expect("known").layer;
+            let layer = bench.up.receive(&packet).expect("known").layer;
             assert_eq!(usize::from(layer.0), index, "{rid}");
             assert_eq!(bench.up.quality(layer), *quality, "{rid}");
         }
         let stream = Vp8Stream::new("q", (320, 180), 1).picture(true);
         let stranger = PacketIn { rid: Some("x"), ..stream[0].packet(bench.now) };
-        assert!(bench.up.receive(stranger).is_none());
+        assert!(bench.up.receive(&stranger).is_none());
     };
     let (low, medium, high) = (Quality::Low, Quality::Medium, Quality::High);
     check(&["f", "q", "h"], &[], &[("q", low), ("h", medium), ("f", high)]);
@@ -689,8 +705,8 @@ proptest! {
             let rid = rids.get(usize::from(rid)).copied();
             let made = Made { rid, seq, timestamp, marker, payload };
             bench.wait(u64::from(timestamp % 700));
-            if let Some(view) = bench.up.receive(made.packet(bench.now)) {
-                let _ = bench.down.forward(bench.now, &bench.up, &view, &mut bench.scratch);
+            if let Some(view) = bench.up.receive(&made.packet(bench.now)) {
+                let _ = bench.down.forward(bench.now, &bench.up, &view);
             }
             let _ = (bench.area(), bench.down.needs_keyframe(), bench.up.poll_keyframe(bench.now));
         }

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use fermata_rtp::vp8::Descriptor;
 use fermata_rtp::{Codec, FrameSize, View};
 use fermata_types::MediaKind;
 
@@ -33,15 +34,24 @@ pub struct PacketIn<'a> {
     pub arrived: Instant,
 }
 
-/// A packet that was looked at; what [`DownTrack::forward`](super::DownTrack::forward) takes.
+/// A packet that was looked at, without its payload; what
+/// [`DownTrack::forward`](super::DownTrack::forward) takes.
 #[derive(Debug, Clone, Copy)]
-pub struct RtpView<'a> {
+pub struct RtpView {
     /// Its layer.
     pub layer: LayerIndex,
-    /// The packet.
-    pub packet: PacketIn<'a>,
+    /// Sequence number, unwrapped.
+    pub seq: u64,
+    /// RTP time.
+    pub timestamp: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// When it arrived.
+    pub arrived: Instant,
     /// What its payload shows.
     pub view: View,
+    /// The descriptor of a VP8 payload.
+    pub vp8: Option<Descriptor>,
     /// No later packet of its layer came before it.
     pub newest: bool,
 }
@@ -133,9 +143,10 @@ impl UpTrack {
     }
 
     /// Takes note of a packet and looks into it. `None`: a stream beyond the limit, to be dropped.
-    pub fn receive<'a>(&mut self, packet: PacketIn<'a>) -> Option<RtpView<'a>> {
+    pub fn receive(&mut self, packet: &PacketIn<'_>) -> Option<RtpView> {
         let index = self.index_of(packet.rid)?;
         let view = View::of(self.codec, packet.payload);
+        let vp8 = (self.codec == Codec::Vp8).then(|| Descriptor::parse(packet.payload)).flatten();
         let video = self.codec.kind() == MediaKind::Video;
         let encrypted = self.encrypted;
         let layer = self.layers.get_mut(index)?;
@@ -146,7 +157,7 @@ impl UpTrack {
         }
         if video && view.understood {
             changed |= layer.learn(&view);
-            if layer.rate.count(&packet, &view) && encrypted {
+            if layer.rate.count(packet, &view) && encrypted {
                 let rate = &layer.rate;
                 let judged = counted_area(layer.declared, rate.bitrate_bps, rate.fps());
                 let raised = judged.contradicted.then_some(judged.area);
@@ -158,7 +169,16 @@ impl UpTrack {
         changed |= self.note_liveness(packet.arrived);
         self.version += u64::from(changed);
         let layer = LayerIndex(u8::try_from(index).ok()?);
-        Some(RtpView { layer, packet, view, newest })
+        Some(RtpView {
+            layer,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            arrived: packet.arrived,
+            view,
+            vp8: vp8.map(|(descriptor, _)| descriptor),
+            newest,
+        })
     }
 
     /// A sender report of a stream.

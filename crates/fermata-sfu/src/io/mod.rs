@@ -1,7 +1,7 @@
 //! What goes into the SFU and what comes out of it: owned values that could cross a wire.
 //!
-//! The SFU is driven like every core here: one [`Input`], then [`crate::Sfu::poll_output`] until
-//! [`Output::Timeout`].
+//! The SFU is driven like every core here: one [`Input`], then [`crate::Sfu::poll_egress`] until there are no more
+//! datagrams, then [`crate::Sfu::poll_output`] until [`Output::Timeout`].
 
 mod command;
 mod event;
@@ -31,14 +31,16 @@ pub struct RequestId(pub u64);
 /// Everything that can happen to the SFU.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A UDP datagram arrived.
-    Datagram {
-        /// Who sent it.
+    /// UDP datagrams arrived, one or several of one sender, as the kernel joins them.
+    Datagrams {
+        /// Who sent them.
         source: SocketAddr,
-        /// Our address it was sent to (one of the candidates).
+        /// Our address they were sent to (one of the candidates).
         destination: SocketAddr,
-        /// Its bytes.
-        data: &'a [u8],
+        /// Their bytes one behind the other; they are decrypted in place.
+        data: &'a mut [u8],
+        /// Bytes of each but the last, which may be shorter; 0, or no less than all of them, for one datagram.
+        segment_len: usize,
     },
     /// The instant of the last [`Output::Timeout`] has come (or nothing else happened).
     Timeout,
@@ -191,15 +193,6 @@ pub struct Resume {
 /// Everything that the SFU wants done.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a datagram.
-    Transmit {
-        /// From which of our addresses.
-        source: SocketAddr,
-        /// To whom.
-        destination: SocketAddr,
-        /// Its bytes.
-        data: Vec<u8>,
-    },
     /// Send a message to a client.
     Signal(ConnectionId, Box<lk::SignalResponse>),
     /// Close a client's signalling connection once what was sent before has gone out.
@@ -216,7 +209,7 @@ pub enum Output {
     Event(Box<RoomEvent>),
     /// How the stays of a room fared since the last sample, one entry a stay; for monitoring.
     Samples(Vec<fermata_types::StaySample>),
-    /// Nothing more to do before this instant.
+    /// Nothing more to do before this instant, once [`crate::Sfu::poll_egress`] has nothing more.
     Timeout(Instant),
 }
 

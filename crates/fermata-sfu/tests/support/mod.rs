@@ -5,6 +5,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     clippy::allow_attributes,
     reason = "every test file uses its own part of this"
 )]
@@ -25,7 +26,7 @@ use fermata_types::{NodeId, Now, Refusal, Role, RoomName, Scene, SdkAppId};
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
-pub use peer::{Peer, Received};
+pub use peer::{Peer, Received, Vp8Packet};
 use prost::Message as _;
 
 pub const APP: SdkAppId = SdkAppId(1_400_000_001);
@@ -53,6 +54,25 @@ pub struct Client {
     seq: HashMap<String, u64>,
 }
 
+/// Whether a datagram to an address gets lost.
+pub type Loses = Box<dyn FnMut(SocketAddr, &[u8]) -> bool>;
+
+/// Datagrams that went out in one go.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    pub at: Instant,
+    pub to: SocketAddr,
+    pub segment_len: usize,
+    pub count: usize,
+    /// SRTP, by the first two bytes (RFC 7983, RFC 5761 section 4).
+    pub media: bool,
+}
+
+/// Is it RTP and not RTCP, DTLS or STUN?
+pub fn is_media(data: &[u8]) -> bool {
+    data.len() > 12 && (128..192).contains(&data[0]) && !(192..=223).contains(&data[1])
+}
+
 pub struct World {
     pub sfu: Sfu,
     pub now: Now,
@@ -63,6 +83,10 @@ pub struct World {
     pub samples: Vec<fermata_types::StaySample>,
     pub replies: Vec<Reply>,
     pub orders: usize,
+    /// What went out, as the kernel would be given it.
+    pub batches: Vec<Sent>,
+    /// Which datagrams from here get lost.
+    pub loses: Loses,
     next_connection: u64,
     next_port: u16,
     sfu_at: Instant,
@@ -152,6 +176,8 @@ impl World {
             samples: Vec::new(),
             replies: Vec::new(),
             orders: 0,
+            batches: Vec::new(),
+            loses: Box::new(|_, _| false),
             next_connection: 0,
             next_port: 10_000,
             sfu_at: now.instant,
@@ -355,8 +381,9 @@ impl World {
             if !moved && datagrams.is_empty() && messages.is_empty() {
                 return;
             }
-            for (source, destination, data) in datagrams {
-                self.input(Input::Datagram { source, destination, data: &data });
+            for (source, destination, mut data) in datagrams {
+                let data = &mut data[..];
+                self.input(Input::Datagrams { source, destination, data, segment_len: 0 });
             }
             for (connection, message) in messages {
                 self.input(Input::Signal(connection, Box::new(message)));
@@ -364,21 +391,42 @@ impl World {
         }
     }
 
+    /// Several datagrams of one client at once, all of one length but for the last.
+    pub fn receive_batch(&mut self, source: SocketAddr, datagrams: &[Vec<u8>]) {
+        let segment_len = datagrams[0].len();
+        let mut data = datagrams.concat();
+        let destination = server();
+        self.input(Input::Datagrams { source, destination, data: &mut data, segment_len });
+    }
+
     fn drain(&mut self) -> bool {
         let mut moved = false;
+        let Self { sfu, clients, now, batches, loses, .. } = self;
+        while let Some(egress) = sfu.poll_egress(*now) {
+            moved = true;
+            batches.extend(egress.batches().map(|batch| Sent {
+                at: now.instant,
+                to: batch.path.destination,
+                segment_len: batch.segment_len,
+                count: batch.count(),
+                media: is_media(batch.bytes),
+            }));
+            for (path, data) in egress.datagrams() {
+                if loses(path.destination, data) {
+                    continue;
+                }
+                let peers = clients.iter_mut().filter(|client| !client.dead);
+                let mut peers = peers.flat_map(Client::peers_mut);
+                if let Some(peer) = peers.find(|peer| peer.address == path.destination) {
+                    peer.receive(now.instant, path.source, data);
+                }
+            }
+        }
         loop {
             match self.sfu.poll_output() {
                 Output::Timeout(at) => {
                     self.sfu_at = at;
                     return moved;
-                }
-                Output::Transmit { source, destination, data } => {
-                    let now = self.now.instant;
-                    let peers = self.clients.iter_mut().filter(|c| !c.dead);
-                    let mut peers = peers.flat_map(Client::peers_mut);
-                    if let Some(peer) = peers.find(|peer| peer.address == destination) {
-                        peer.receive(now, source, &data);
-                    }
                 }
                 Output::Signal(connection, response) => {
                     let Some(message) = response.message else { panic!("an empty message") };

@@ -305,7 +305,7 @@ impl Driver for Stored {
         let mut rows = Vec::new();
         loop {
             let after = self.seen.get(&account).copied().unwrap_or(0);
-            let page = self.store.journal(id.clone(), &[], after, PAGE);
+            let page = self.store.journal(id.clone(), &[], &[], after, PAGE);
             let page = self.runtime.block_on(page).map_err(text)?;
             let Some(last) = page.last() else { return Ok(rows) };
             self.seen.insert(account, last.seq);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use fermata_billing::catalog::{Catalog, CatalogDraft, CatalogVersion};
 use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::id::PartnerId;
-use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy, policy_at};
 use fermata_billing::state::DayUse;
 use fermata_billing::verify::verify;
@@ -148,15 +148,19 @@ impl Store for MemoryStore {
         &self,
         account: AccountId,
         kinds: &[RecordKind],
+        postings: &[PostingKind],
         after_seq: u64,
         limit: u32,
     ) -> StoreFuture<'_, Vec<JournalRow>> {
         self.with(|state| {
             rules::page(limit)?;
+            let wanted = |record: &Record| {
+                (kinds.is_empty() && postings.is_empty())
+                    || kinds.contains(&record.kind())
+                    || matches!(record, Record::Txn(txn) if postings.contains(&txn.kind))
+            };
             let rows = book(state, &account)?.into_iter().flat_map(|book| &book.journal);
-            let rows = rows.filter(|row| {
-                row.seq > after_seq && (kinds.is_empty() || kinds.contains(&row.record.kind()))
-            });
+            let rows = rows.filter(|row| row.seq > after_seq && wanted(&row.record));
             Ok(rows.take(limit as usize).cloned().collect())
         })
     }

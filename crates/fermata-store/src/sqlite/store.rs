@@ -7,7 +7,7 @@ use std::time::Duration;
 use fermata_billing::catalog::{Catalog, CatalogDraft, CatalogVersion};
 use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::id::PartnerId;
-use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy};
 use fermata_billing::state::DayUse;
 use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
@@ -269,13 +269,14 @@ impl Store for SqliteStore {
         &self,
         account: AccountId,
         kinds: &[RecordKind],
+        postings: &[PostingKind],
         after_seq: u64,
         limit: u32,
     ) -> StoreFuture<'_, Vec<JournalRow>> {
-        let kinds = kinds.to_vec();
+        let (kinds, postings) = (kinds.to_vec(), postings.to_vec());
         self.read(move |conn| {
             rules::page(limit)?;
-            books::journal(conn, &account, &kinds, after_seq, limit)
+            books::journal(conn, &account, (&kinds, &postings), after_seq, limit)
         })
     }
 

@@ -59,7 +59,7 @@ async fn used(store: &dyn Store) {
 }
 
 async fn bills(store: &dyn Store, number: u32) -> Vec<fermata_billing::journal::Bill> {
-    let rows = store.journal(id(number), &[RecordKind::Bill], 0, 100).await.expect("rows");
+    let rows = store.journal(id(number), &[RecordKind::Bill], &[], 0, 100).await.expect("rows");
     let bill = |record| match record {
         Record::Bill(bill) => bill,
         other => panic!("{other:?}"),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use fermata_billing::command::{Actor, ActorRole, Answer, Command, Refusal};
+use fermata_billing::command::{Actor, ActorRole, Answer, Command, Refusal, UsageDelta};
 use fermata_billing::hold::{HoldCause, HoldKind, Scope};
 use fermata_billing::id::PartnerId;
-use fermata_billing::journal::{Record, RecordKind};
+use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::money::Money;
 use fermata_billing::notice::Contact;
 use fermata_billing::policy::Policy;
@@ -49,6 +49,7 @@ macro_rules! suite {
 
 suite! {
     books_come_with_the_account
+    a_journal_is_read_by_kinds_and_postings
     p12_a_repeated_call_is_answered_as_before
     a_refusal_is_not_remembered
     one_reference_is_one_payment_everywhere
@@ -121,13 +122,13 @@ async fn books_come_with_the_account(store: &dyn Store) {
     assert_eq!(standings[0], store.standing(id("AC_1"), wall()).await.expect("standing"));
     assert_eq!(standings[0].apps, [SdkAppId(1), SdkAppId(2)]);
 
-    let rows = store.journal(id("AC_1"), &[], 0, 1_000).await.expect("rows");
+    let rows = store.journal(id("AC_1"), &[], &[], 0, 1_000).await.expect("rows");
     assert!(rows.iter().zip(1..).all(|(row, seq)| row.seq == seq));
-    let txns = store.journal(id("AC_1"), &[RecordKind::Txn], 0, 1_000).await.expect("rows");
+    let txns = store.journal(id("AC_1"), &[RecordKind::Txn], &[], 0, 1_000).await.expect("rows");
     let Some(Record::Txn(txn)) = txns.first().map(|row| &row.record) else { panic!("{txns:?}") };
     let found = store.record(id("AC_1"), RecordKind::Txn, txn.id.to_string()).await.expect("read");
     assert_eq!(found, Some(Record::Txn(txn.clone())));
-    let rest = store.journal(id("AC_1"), &[], rows[0].seq, 1).await.expect("rows");
+    let rest = store.journal(id("AC_1"), &[], &[], rows[0].seq, 1).await.expect("rows");
     assert_eq!(rest, rows[1..2]);
     let missing = store.books(id("AC_9"), wall()).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })));
@@ -135,6 +136,95 @@ async fn books_come_with_the_account(store: &dyn Store) {
         store.bill(call("AC_9", pay(1, "r"), wall())).await,
         Err(StoreError::NotFound { .. })
     ));
+}
+
+/// An account with every document, and far more bookings of mere consumption: late minutes one by one.
+async fn busy(store: &dyn Store) {
+    sandbox(store, "AC_s").await;
+    create_app(store, app(9, "AC_s")).await.expect("app");
+    let did = async |command| bill(store, "AC_s", command, wall()).await.answer;
+    let used = async |sku, minutes: i64| {
+        let delta = UsageDelta { app: SdkAppId(9), sku, at: wall(), seconds: minutes * 60 };
+        did(Command::Usage { deltas: vec![delta] }).await;
+    };
+    let buy = async |code: &str, app| {
+        let bought = did(Command::BuyPackage { type_code: code.to_owned(), app }).await;
+        let Answer::Package(package) = bought else { panic!("{bought:?}") };
+        package.id
+    };
+    did(pay(200, "r")).await;
+    buy("minutes_25k", None).await;
+    let package = buy("monthly_starter", Some(SdkAppId(9))).await;
+    did(Command::RefundPackage { package }).await;
+    let (amount, reason) = (usd(1), "test".to_owned());
+    did(Command::GrantVoucher { amount, expires_at: hours(240), reason }).await;
+    used(Sku::Relay, 1_000).await;
+    used(Sku::Audio, 1).await;
+    let two_days = ClockTarget::By(SignedDuration::from_hours(48));
+    store.advance_clock(id("AC_s"), two_days, wall(), operator(), None).await.expect("moved");
+    let bills = store.journal(id("AC_s"), &[RecordKind::Bill], &[], 0, 9).await.expect("rows");
+    let paid = bills.into_iter().find_map(|row| match row.record {
+        Record::Bill(bill) if bill.txn.is_some() => Some(bill.id),
+        _ => None,
+    });
+    let (bill, amount, reason) = (paid.expect("a bill"), usd(1), "test".to_owned());
+    did(Command::IssueCreditNote { bill, amount, reason }).await;
+    for _ in 0..60 {
+        used(Sku::Audio, 1).await;
+    }
+    did(adjust(-1)).await;
+}
+
+async fn a_journal_is_read_by_kinds_and_postings(store: &dyn Store) {
+    use PostingKind as P;
+    use RecordKind as K;
+    populate(store).await;
+    busy(store).await;
+    let read = async |kinds: &[K], postings: &[P], after, limit| {
+        store.journal(id("AC_s"), kinds, postings, after, limit).await.expect("rows")
+    };
+    let all = read(&[], &[], 0, 1_000).await;
+    let of = |posting| {
+        let is = |row: &&JournalRow| matches!(&row.record, Record::Txn(t) if t.kind == posting);
+        all.iter().filter(is).count()
+    };
+    assert!(of(P::Consumption) > 60, "{}", of(P::Consumption));
+    for posting in [P::Payment, P::Bill, P::Purchase, P::Refund, P::VoucherGrant, P::CreditNote] {
+        assert!((1..4).contains(&of(posting)), "{posting:?}: {}", of(posting));
+    }
+    let mut cases: Vec<(Vec<K>, Vec<P>)> = vec![
+        (vec![K::Bill], vec![P::Bill, P::Purchase, P::Refund, P::CreditNote]),
+        (vec![K::Bill, K::Bill], vec![P::Purchase, P::Purchase]),
+        (vec![K::Voucher], vec![P::VoucherExpiry]),
+        (vec![K::Txn, K::Bill], vec![]),
+        (vec![K::Txn], vec![P::Purchase]),
+        (vec![], P::ALL.to_vec()),
+    ];
+    cases.extend(P::ALL.iter().map(|posting| (vec![], vec![*posting])));
+    for (kinds, postings) in cases {
+        let wanted = |row: &&JournalRow| {
+            kinds.contains(&row.record.kind())
+                || matches!(&row.record, Record::Txn(txn) if postings.contains(&txn.kind))
+        };
+        let expected: Vec<_> = all.iter().filter(wanted).cloned().collect();
+        assert_eq!(read(&kinds, &postings, 0, 1_000).await, expected, "{kinds:?} {postings:?}");
+        let (mut pages, mut after) = (Vec::new(), 0);
+        while let Some(last) = read(&kinds, &postings, after, 7).await.last().map(|row| row.seq) {
+            pages.extend(read(&kinds, &postings, after, 7).await);
+            after = last;
+        }
+        assert_eq!(pages, expected, "{kinds:?} {postings:?}");
+    }
+    let items = [P::Bill, P::Purchase, P::Refund, P::CreditNote];
+    assert!(read(&[K::Bill], &items, 0, 1_000).await.len() < 20);
+    assert_eq!(read(&[K::Bill], &items, all.len() as u64, 1_000).await, []);
+    assert_eq!(read(&[K::Bill], &items, u64::MAX, 1_000).await, []);
+    let missing = store.journal(id("AC_9"), &[], &items, 0, 9).await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })));
+    for limit in [0, 1_001] {
+        let refused = store.journal(id("AC_s"), &[], &items, 0, limit).await;
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })));
+    }
 }
 
 async fn p12_a_repeated_call_is_answered_as_before(store: &dyn Store) {
@@ -149,7 +239,7 @@ async fn p12_a_repeated_call_is_answered_as_before(store: &dyn Store) {
     assert!(again.replayed && again.fired.is_empty());
     assert_eq!((again.answer, again.transitions), (first.answer, first.transitions));
     assert!(matches!(store.bill(once_call(2)).await, Err(StoreError::OnceReused)));
-    let paid = store.journal(id("AC_1"), &[RecordKind::Payment], 0, 9).await.expect("rows");
+    let paid = store.journal(id("AC_1"), &[RecordKind::Payment], &[], 0, 9).await.expect("rows");
     assert_eq!(paid.len(), 1);
 
     for _ in 0..2 {
@@ -215,7 +305,7 @@ async fn one_reference_is_one_payment_everywhere(store: &dyn Store) {
     bill(store, "AC_1", pay(5, "r"), wall()).await;
     let elsewhere = store.bill(call("AC_2", pay(5, "r"), wall())).await;
     assert!(is_refused(&elsewhere, |why| matches!(why, Refusal::RefReused { .. })));
-    let rows = store.journal(id("AC_1"), &[RecordKind::Payment], 0, 9).await.expect("rows");
+    let rows = store.journal(id("AC_1"), &[RecordKind::Payment], &[], 0, 9).await.expect("rows");
     assert_eq!(rows.len(), 1);
 }
 
@@ -241,7 +331,7 @@ async fn usage_reaches_the_books_at_once(store: &dyn Store) {
     let books = store.books(id("AC_1"), hours(20)).await.expect("books");
     assert_eq!(books.state.profile.expect("open").open_day.to_string(), "2026-03-29");
     assert_eq!(store.day_uses(id("AC_1"), from, to).await.expect("days").len(), 1, "still there");
-    let bills = store.journal(id("AC_1"), &[RecordKind::Bill], 0, 9).await.expect("rows");
+    let bills = store.journal(id("AC_1"), &[RecordKind::Bill], &[], 0, 9).await.expect("rows");
     assert_eq!(bills.len(), 1);
 }
 

@@ -199,7 +199,7 @@ pub(crate) async fn digest(store: &dyn Store) -> String {
         let mut books = store.books(account.id.clone(), wall()).await.expect("books");
         // Use that was taken back leaves an empty row, where it was booked before.
         books.state.days.retain(|_, day| day.seconds > 0);
-        let rows = store.journal(account.id.clone(), &[], 0, 1_000).await.expect("journal");
+        let rows = store.journal(account.id.clone(), &[], &[], 0, 1_000).await.expect("journal");
         let mut uses = store.day_uses(account.id.clone(), from, to).await.expect("days");
         uses.retain(|day| day.seconds > 0);
         let standing = store.standing(account.id, wall()).await.expect("standing");

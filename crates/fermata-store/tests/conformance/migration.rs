@@ -1,6 +1,7 @@
 //! Data that is older than books: its accounts get books, and nothing of it is lost.
 
 use fermata_billing::hold::HoldKind;
+use fermata_billing::journal::{PostingKind, Record};
 use fermata_billing::state::BillingMode;
 use fermata_store::{AppCallbacks, SqliteStore, Store};
 use fermata_types::{AccountId, SdkAppId, Sku};
@@ -14,6 +15,26 @@ const FIRST: &str = include_str!("../../src/sqlite/migrations/0001_start.sql");
 
 /// The second one, as it was released.
 const SECOND: &str = include_str!("../../src/sqlite/migrations/0002_books.sql");
+
+/// The third one, as it was released.
+const THIRD: &str = include_str!("../../src/sqlite/migrations/0003_server_apis.sql");
+
+/// What a file consists of.
+fn objects(conn: &Connection) -> Vec<(String, Option<String>)> {
+    let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+    let mut statement = conn.prepare(sql).expect("schema");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.collect::<Result<_, _>>().expect("rows")
+}
+
+/// Takes out of a grown file what came after a schema, so that opening adds it again.
+fn go_back(dir: &TempDir, sql: &str, schema: &str) {
+    let raw = Connection::open(dir.path().join("s.db")).expect("opens");
+    raw.execute_batch(sql).expect("back");
+    let released = Connection::open_in_memory().expect("opens");
+    released.execute_batch(schema).expect("written");
+    assert_eq!(objects(&raw), objects(&released), "it is that schema");
+}
 
 /// A file of the first schema with two accounts, one disabled application and some use.
 fn old_file(dir: &TempDir) {
@@ -78,7 +99,6 @@ async fn accounts_without_books_get_them_on_opening() {
     store.close().await.expect("closes");
 }
 
-/// A grown file goes back to the second schema: what the third added is taken out, so that opening adds it again.
 #[tokio::test]
 async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
     let dir = tempfile::tempdir().expect("folder");
@@ -90,22 +110,9 @@ async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
     store.intake(report, wall()).await.expect("taken");
     let before = digest(&store).await;
     store.close().await.expect("closes");
-    let raw = Connection::open(dir.path().join("s.db")).expect("opens");
-    raw.execute_batch(
-        "DROP TABLE api_secrets; DROP TABLE app_callbacks; DROP TABLE app_webhooks;
-         PRAGMA user_version = 2;",
-    )
-    .expect("back");
-    let objects = |conn: &Connection| -> Vec<(String, Option<String>)> {
-        let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
-        let mut statement = conn.prepare(sql).expect("schema");
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
-        rows.collect::<Result<_, _>>().expect("rows")
-    };
-    let released = Connection::open_in_memory().expect("opens");
-    released.execute_batch(&format!("{FIRST} {SECOND}")).expect("written");
-    assert_eq!(objects(&raw), objects(&released), "it is the second schema");
-    drop(raw);
+    let later = "DROP INDEX journal_by_posting; DROP TABLE api_secrets; DROP TABLE app_callbacks;
+         DROP TABLE app_webhooks; PRAGMA user_version = 2;";
+    go_back(&dir, later, &format!("{FIRST} {SECOND}"));
 
     let store = SqliteStore::open(options(&dir)).expect("migrates");
     assert_eq!(digest(&store).await, before);
@@ -116,7 +123,31 @@ async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
     };
     store.set_callbacks(SdkAppId(1), all).await.expect("callbacks");
     let report = store.check().await.expect("checked");
-    assert_eq!((report.schema_version, report.problems), (3, Vec::<String>::new()));
+    assert_eq!((report.schema_version, report.problems), (4, Vec::<String>::new()));
+    store.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn a_file_of_the_third_schema_finds_its_postings() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    crate::common::populate(&store).await;
+    let before = digest(&store).await;
+    store.close().await.expect("closes");
+    let later = "DROP INDEX journal_by_posting; PRAGMA user_version = 3;";
+    go_back(&dir, later, &format!("{FIRST} {SECOND} {THIRD}"));
+
+    let store = SqliteStore::open(options(&dir)).expect("migrates");
+    assert_eq!(digest(&store).await, before);
+    let account = AccountId::from_text("AC_1");
+    let rows = store.journal(account, &[], &[PostingKind::Grant], 0, 9).await.expect("rows");
+    let kinds: Vec<_> = rows
+        .iter()
+        .map(|row| if let Record::Txn(txn) = &row.record { Some(txn.kind) } else { None })
+        .collect();
+    assert_eq!(kinds, [Some(PostingKind::Grant)], "the free minutes");
+    let report = store.check().await.expect("checked");
+    assert_eq!((report.schema_version, report.problems), (4, Vec::<String>::new()));
     store.close().await.expect("closes");
 }
 

@@ -1,12 +1,13 @@
 //! Data packets of the client.
 
-use fermata_transport::Channel;
 use livekit_protocol as lk;
 use prost::Message as _;
 use str0m::channel::ChannelId;
 
 use super::rtc::{ClientError, ClientEvent, Role, RtcClient};
+use super::wire::Channel;
 use crate::limits;
+use crate::synth::Stamp;
 
 impl RtcClient {
     /// Sends bytes to all others, or to the identities named.
@@ -73,6 +74,7 @@ impl RtcClient {
             if !open.write(true, data).unwrap_or(true) {
                 return;
             }
+            self.publisher.awake = true;
             self.data_waiting.pop_front();
             self.statistics.data_sent += 1;
             self.pump(Role::Publisher);
@@ -85,6 +87,12 @@ impl RtcClient {
         let reliable = peer.channels.get(&Channel::Reliable) == Some(&id);
         if let Ok(packet) = lk::DataPacket::decode(data) {
             self.statistics.data_received += 1;
+            if let Some(lk::data_packet::Value::User(user)) = &packet.value
+                && let Some(stamp) = Stamp::read(&user.payload)
+            {
+                let wall_us = u64::try_from(self.now.wall.as_microsecond()).unwrap_or_default();
+                self.statistics.data_latency.add(wall_us.saturating_sub(stamp.sent_us));
+            }
             self.event(ClientEvent::Data { reliable, packet: Box::new(packet) });
         }
     }

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use fermata_transport::{Channel, MediaKind};
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
 use str0m::change::{SdpAnswer, SdpOffer};
 use str0m::channel::{ChannelConfig, Reliability};
-use str0m::media::{Direction, MediaKind as EngineKind, Mid};
+use str0m::media::{Direction, MediaKind, Mid};
 
-use super::rtc::{ClientError, Dialect, Place, Role, RtcClient};
+use super::rtc::{ClientError, ClientOutput, Dialect, Place, Role, RtcClient};
+use super::streams::StreamMap;
+use super::wire::Channel;
 use crate::limits;
 
 impl RtcClient {
@@ -65,7 +66,7 @@ impl RtcClient {
             }
         }
         for track in self.published.iter_mut().filter(|track| track.mid.is_none()) {
-            let kind = if track.is_audio() { EngineKind::Audio } else { EngineKind::Video };
+            let kind = if track.is_audio() { MediaKind::Audio } else { MediaKind::Video };
             let (stream, cid) = (Some("local".to_owned()), Some(track.cid.clone()));
             let simulcast = track.simulcast();
             track.mid = Some(api.add_media(kind, Direction::SendOnly, stream, cid, simulcast));
@@ -80,11 +81,7 @@ impl RtcClient {
                 if self.places.len() >= limits::PLACES_MAX {
                     break;
                 }
-                let engine = match kind {
-                    MediaKind::Audio => EngineKind::Audio,
-                    MediaKind::Video => EngineKind::Video,
-                };
-                let mid = api.add_media(engine, Direction::RecvOnly, None, None, None);
+                let mid = api.add_media(kind, Direction::RecvOnly, None, None, None);
                 self.places.push(Place { mid, kind });
             }
         }
@@ -125,9 +122,16 @@ impl RtcClient {
         let answer = peer.rtc.sdp_api().accept_offer(parsed).map_err(sdp)?;
         peer.tracks = tracks(&offer.sdp);
         peer.ssrcs.clear();
+        let light = peer.light;
+        let sdp = answer.to_sdp_string();
+        if light {
+            let map = StreamMap::read(&offer.sdp, &sdp);
+            self.push(ClientOutput::Streams(Box::new(map)));
+        }
+        self.watch(&offer.sdp);
         let answer = lk::SessionDescription {
             r#type: "answer".to_owned(),
-            sdp: answer.to_sdp_string(),
+            sdp,
             id: offer.id,
             ..Default::default()
         };

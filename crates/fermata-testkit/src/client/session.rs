@@ -1,6 +1,7 @@
 //! A client behind a WebSocket and UDP sockets. A shell: it moves bytes and decides nothing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fermata_types::Now;
@@ -11,7 +12,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::rtc::{ClientConfig, ClientError, ClientEvent, ClientOutput, Dialect, RtcClient};
+use super::bypass::{Bypass, BypassMessage};
+use super::janus::{self, Janus, JanusOptions};
+use super::rtc::{
+    ClientConfig, ClientError, ClientEvent, ClientOutput, Dialect, Layout, RtcClient,
+};
 use super::socket::Socket;
 use super::url::{self, Attempt};
 use crate::limits;
@@ -36,6 +41,16 @@ pub struct SessionOptions {
     pub adaptive_stream: bool,
     /// Local address of the UDP sockets.
     pub bind: IpAddr,
+    /// Somebody else reads the subscriber connection's socket. Only in [`Dialect::Dual`].
+    pub bypass: Option<Bypass>,
+    /// The server is Janus, and this is our place in its room; the token says nothing then.
+    pub janus: Option<JanusOptions>,
+    /// What is asked of the video tracks received.
+    pub layout: Layout,
+    /// Audio to publish from the start.
+    pub audio: Option<AudioOptions>,
+    /// Video to publish from the start.
+    pub video: Option<VideoOptions>,
 }
 
 impl SessionOptions {
@@ -48,6 +63,11 @@ impl SessionOptions {
             auto_subscribe: true,
             adaptive_stream: false,
             bind: Ipv4Addr::LOCALHOST.into(),
+            bypass: None,
+            janus: None,
+            layout: Layout::All,
+            audio: None,
+            video: None,
         }
     }
 }
@@ -113,13 +133,35 @@ impl Session {
     /// # Errors
     /// [`SessionError`] says why the server or the network refused.
     pub async fn connect(options: SessionOptions) -> Result<Self, SessionError> {
-        let sockets = [bind(options.bind).await?, bind(options.bind).await?];
-        let local = [local(&sockets[0])?, local(&sockets[1])?];
-        let config = ClientConfig { dialect: options.dialect, local, places: (3, 3) };
+        let light = options.bypass.is_some() && options.dialect == Dialect::Dual;
+        let own = bind(options.bind).await?;
+        let other = bind(options.bind).await?;
+        let local = [local(&own)?, local(&other)?];
+        let other = match &options.bypass {
+            Some(bypass) if light => Datagrams::pass(other, bypass)?,
+            _ => Datagrams::Own(other),
+        };
+        let sockets = [Datagrams::Own(own), other];
+        let config = ClientConfig {
+            places: (3, 3),
+            light,
+            channels: options.janus.is_none(),
+            layout: options.layout,
+            ..ClientConfig::new(options.dialect, local)
+        };
         // Boxed: it is large, and futures that hold it would be.
         let mut client = Box::new(RtcClient::new(Now::read(), &config));
         let offer = client.first_offer();
-        let mut socket = Socket::connect(&address(&options, None, offer)).await?;
+        if let Some(audio) = options.audio.clone() {
+            client.publish_audio(audio)?;
+        }
+        if let Some(video) = options.video.clone() {
+            client.publish_video(video)?;
+        }
+        let mut socket = match options.janus.clone() {
+            Some(janus) => Socket::Janus(Box::new(Janus::connect(&options.url, janus).await?)),
+            None => Socket::connect(&address(&options, None, offer)).await?,
+        };
         let first = socket.first().await?;
         let Response::Join(join) = &first else { return Err(SessionError::Ended) };
         let join = join.clone();
@@ -144,6 +186,7 @@ impl Session {
                 Duration::from_secs(interval)
             },
             ping_at: Now::read().instant,
+            remote: None,
         };
         Ok(Self { commands, events, join, task: tokio::spawn(task.run()) })
     }
@@ -317,6 +360,72 @@ impl Drop for Session {
     }
 }
 
+/// Makes a room of Janus' `VideoRoom` for any number of publishers, if there is none of that number.
+///
+/// # Errors
+/// [`SessionError`] says what Janus or the network said.
+pub async fn create_janus_room(url: &str, room: u64) -> Result<(), SessionError> {
+    janus::create_room(url, room).await
+}
+
+/// Where the datagrams of one connection come from and go to.
+enum Datagrams {
+    /// A socket that the session reads.
+    Own(UdpSocket),
+    /// A socket that somebody else reads, who passes on what is not media.
+    Passed { socket: Arc<std::net::UdpSocket>, queue: mpsc::Receiver<(SocketAddr, Vec<u8>)> },
+}
+
+impl Datagrams {
+    fn pass(socket: UdpSocket, bypass: &Bypass) -> Result<Self, SessionError> {
+        let socket = Arc::new(socket.into_std().map_err(network)?);
+        let (datagrams, queue) = mpsc::channel(limits::EVENTS_MAX);
+        let message = BypassMessage::Socket { socket: Arc::clone(&socket), datagrams };
+        bypass.sender.send((bypass.id, message)).map_err(network)?;
+        Ok(Self::Passed { socket, queue })
+    }
+
+    /// The next datagram, cut at the length of the buffer. Safe to be cancelled.
+    async fn receive(&mut self, buffer: &mut [u8]) -> std::io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Own(socket) => socket.recv_from(buffer).await,
+            Self::Passed { queue, .. } => match queue.recv().await {
+                Some(datagram) => Ok(copy(&datagram, buffer)),
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Another datagram, if one is there.
+    fn try_receive(&mut self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        match self {
+            Self::Own(socket) => socket.try_recv_from(buffer).ok(),
+            Self::Passed { queue, .. } => Some(copy(&queue.try_recv().ok()?, buffer)),
+        }
+    }
+
+    /// What the system does not take is lost, as on any network.
+    fn send(&self, data: &[u8], destination: SocketAddr) {
+        match self {
+            Self::Own(socket) => {
+                let _ = socket.try_send_to(data, destination);
+            }
+            Self::Passed { socket, .. } => {
+                let _ = socket.send_to(data, destination);
+            }
+        }
+    }
+}
+
+fn copy(datagram: &(SocketAddr, Vec<u8>), buffer: &mut [u8]) -> (usize, SocketAddr) {
+    let (from, data) = datagram;
+    let len = data.len().min(buffer.len());
+    for (to, byte) in buffer.iter_mut().zip(data) {
+        *to = *byte;
+    }
+    (len, *from)
+}
+
 async fn bind(address: IpAddr) -> Result<UdpSocket, SessionError> {
     UdpSocket::bind(SocketAddr::new(address, 0)).await.map_err(network)
 }
@@ -356,7 +465,7 @@ type Resuming = (JoinHandle<Resumed>, oneshot::Sender<Result<(), SessionError>>)
 struct Task {
     client: Box<RtcClient>,
     socket: Option<Socket>,
-    sockets: [UdpSocket; 2],
+    sockets: [Datagrams; 2],
     local: [SocketAddr; 2],
     options: SessionOptions,
     commands: mpsc::Receiver<Command>,
@@ -365,6 +474,16 @@ struct Task {
     resuming: Option<Resuming>,
     ping_every: Duration,
     ping_at: Instant,
+    /// Where the passed connection sends, as last told.
+    remote: Option<SocketAddr>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(bypass) = &self.options.bypass {
+            bypass.tell(BypassMessage::Ended);
+        }
+    }
 }
 
 impl Task {
@@ -373,6 +492,7 @@ impl Task {
         loop {
             let until = self.drain().await.min(self.ping_at);
             let [first, second] = &mut buffers;
+            let [own, other] = &mut self.sockets;
             tokio::select! {
                 command = self.commands.recv() => {
                     if !self.command(command).await {
@@ -381,8 +501,8 @@ impl Task {
                 }
                 message = next(&mut self.socket) => self.signal(message),
                 resumed = resumed(&mut self.resuming) => self.resumed(resumed),
-                Ok((len, from)) = self.sockets[0].recv_from(first) => self.datagrams(0, first, len, from),
-                Ok((len, from)) = self.sockets[1].recv_from(second) => self.datagrams(1, second, len, from),
+                Ok((len, from)) = own.receive(first) => self.datagrams(0, first, len, from),
+                Ok((len, from)) = other.receive(second) => self.datagrams(1, second, len, from),
                 () = tokio::time::sleep_until(until.into()) => self.time(),
             }
         }
@@ -395,8 +515,23 @@ impl Task {
                 ClientOutput::Signal(request) => self.send(&request).await,
                 ClientOutput::Transmit(transmit) => {
                     let at = usize::from(self.local[1] == transmit.source);
-                    // What the system does not take is lost, as on any network.
-                    let _ = self.sockets[at].try_send_to(&transmit.data, transmit.destination);
+                    self.sockets[at].send(&transmit.data, transmit.destination);
+                    if let (1, Some(bypass)) = (at, &self.options.bypass)
+                        && self.remote != Some(transmit.destination)
+                    {
+                        self.remote = Some(transmit.destination);
+                        bypass.tell(BypassMessage::Remote(transmit.destination));
+                    }
+                }
+                ClientOutput::Keys(keys) => {
+                    if let Some(bypass) = &self.options.bypass {
+                        bypass.tell(BypassMessage::Keys(keys));
+                    }
+                }
+                ClientOutput::Streams(map) => {
+                    if let Some(bypass) = &self.options.bypass {
+                        bypass.tell(BypassMessage::Streams(map));
+                    }
                 }
                 ClientOutput::Event(event) => self.event(event),
                 ClientOutput::Timeout(at) => return at,
@@ -469,7 +604,7 @@ impl Task {
     }
 
     fn datagrams(&mut self, at: usize, buffer: &mut [u8], len: usize, from: SocketAddr) {
-        let (Some(socket), Some(local)) = (self.sockets.get(at), self.local.get(at)) else {
+        let (Some(socket), Some(local)) = (self.sockets.get_mut(at), self.local.get(at)) else {
             return;
         };
         let mut read = (len, from);
@@ -480,9 +615,9 @@ impl Task {
             if left == 0 {
                 return;
             }
-            match socket.try_recv_from(buffer) {
-                Ok(next) => read = next,
-                Err(_) => return,
+            match socket.try_receive(buffer) {
+                Some(next) => read = next,
+                None => return,
             }
         }
     }

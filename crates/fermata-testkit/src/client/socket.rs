@@ -7,18 +7,24 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::janus::Janus;
 use super::session::SessionError;
 use crate::limits;
 
 /// A connected WebSocket.
-pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) enum Socket {
+    /// To a server of `LiveKit`'s protocol.
+    LiveKit(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    /// To Janus.
+    Janus(Box<Janus>),
+}
 
 impl Socket {
     /// Connects within [`limits::JOIN_TIMEOUT`].
     pub(super) async fn connect(url: &str) -> Result<Self, SessionError> {
         let connecting = tokio_tungstenite::connect_async(url);
         match tokio::time::timeout(limits::JOIN_TIMEOUT, connecting).await {
-            Ok(Ok((stream, _))) => Ok(Self(stream)),
+            Ok(Ok((stream, _))) => Ok(Self::LiveKit(Box::new(stream))),
             Ok(Err(Error::Http(response))) => {
                 let body = response.body().as_deref().unwrap_or_default();
                 Err(SessionError::Refused {
@@ -33,8 +39,12 @@ impl Socket {
 
     /// The next message; `None` when the connection ended. Safe to be cancelled.
     pub(super) async fn next(&mut self) -> Option<lk::signal_response::Message> {
+        let ws = match self {
+            Self::LiveKit(ws) => ws,
+            Self::Janus(janus) => return janus.next().await,
+        };
         loop {
-            match self.0.next().await? {
+            match ws.next().await? {
                 Ok(Message::Binary(bytes)) => {
                     let response = lk::SignalResponse::decode(bytes.as_ref()).ok()?;
                     if let Some(message) = response.message {
@@ -61,11 +71,21 @@ impl Socket {
 
     /// Is it still there after sending?
     pub(super) async fn send(&mut self, request: &lk::SignalRequest) -> bool {
-        self.0.send(Message::Binary(request.encode_to_vec().into())).await.is_ok()
+        match self {
+            Self::LiveKit(ws) => {
+                ws.send(Message::Binary(request.encode_to_vec().into())).await.is_ok()
+            }
+            Self::Janus(janus) => janus.send(request).await,
+        }
     }
 
     /// Says goodbye.
     pub(super) async fn close(&mut self) {
-        let _ = self.0.close(None).await;
+        match self {
+            Self::LiveKit(ws) => {
+                let _ = ws.as_mut().close(None).await;
+            }
+            Self::Janus(janus) => janus.close().await,
+        }
     }
 }

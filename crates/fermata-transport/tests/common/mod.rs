@@ -7,18 +7,24 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fermata_transport::{Channel, Event, PeerKind, Poll, RtpIn, Transport, TransportConfig};
+use fermata_transport::egress::Egress;
+use fermata_transport::{
+    Certificate, Channel, Codec as OurCodec, Event, Mid as OurMid, PeerKind, Rid as OurRid, RtpIn,
+    RtpOut, SendError, Transport, TransportConfig,
+};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite};
-use str0m::{Candidate, Input, Output, Rtc};
+use str0m::{Candidate, Input, Output, Rtc, RtcConfig};
 
 /// How far time jumps between rounds.
 const STEP: Duration = Duration::from_millis(10);
@@ -31,6 +37,105 @@ pub struct Seen {
     pub data: Vec<(ChannelId, bool, Vec<u8>)>,
     pub keyframe_requests: Vec<(Mid, Option<Rid>)>,
     pub media: Vec<Mid>,
+    pub estimates: usize,
+    pub closed: bool,
+}
+
+/// What came in at the server, kept.
+#[derive(Debug, Clone)]
+pub struct Got {
+    pub mid: OurMid,
+    pub rid: Option<OurRid>,
+    pub codec: OurCodec,
+    pub seq: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub payload: Vec<u8>,
+    pub audio_level_db: Option<i8>,
+    pub voice_activity: Option<bool>,
+}
+
+impl From<RtpIn<'_>> for Got {
+    fn from(packet: RtpIn<'_>) -> Self {
+        Self {
+            mid: packet.mid,
+            rid: packet.rid,
+            codec: packet.codec,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: packet.payload.to_vec(),
+            audio_level_db: packet.audio_level_db,
+            voice_activity: packet.voice_activity,
+        }
+    }
+}
+
+/// What happens to datagrams on their way, by shares of 1,000; each way alike.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weather {
+    pub lost: u64,
+    pub doubled: u64,
+    /// Kept back for one to three steps, so that others overtake.
+    pub late: u64,
+}
+
+/// Random numbers for tests (splitmix64).
+#[derive(Debug, Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut value = self.0;
+        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
+    }
+}
+
+/// One way of the network.
+#[derive(Default)]
+pub struct Way {
+    ready: VecDeque<Vec<u8>>,
+    late: Vec<(u64, Vec<u8>)>,
+}
+
+impl Way {
+    fn carry(&mut self, data: Vec<u8>, weather: Weather, dice: &mut Dice, step: u64) {
+        let fate = dice.below(1_000);
+        if fate < weather.lost {
+            return;
+        }
+        if fate < weather.lost + weather.doubled {
+            self.ready.push_back(data.clone());
+        }
+        if dice.below(1_000) < weather.late {
+            self.late.push((step + 1 + dice.below(3), data));
+        } else {
+            self.ready.push_back(data);
+        }
+    }
+
+    fn ripen(&mut self, step: u64) {
+        let (ready, late) =
+            std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= step);
+        self.late = late;
+        let ready: Vec<(u64, Vec<u8>)> = ready;
+        self.ready.extend(ready.into_iter().map(|(_, data)| data));
+    }
+}
+
+/// What a test keeps of a packet to send it again.
+#[derive(Clone)]
+struct Kept {
+    codec: OurCodec,
+    timestamp: u32,
+    payload: Vec<u8>,
 }
 
 pub struct Pair {
@@ -39,12 +144,41 @@ pub struct Pair {
     pub client: Rtc,
     pub seen: Seen,
     pub events: Vec<Event>,
+    pub got: Vec<Got>,
+    pub egress: Egress,
     pub server_at: SocketAddr,
     pub client_at: SocketAddr,
     /// Datagrams from the client are lost.
     pub client_mute: bool,
-    to_server: VecDeque<Vec<u8>>,
-    to_client: VecDeque<Vec<u8>>,
+    pub weather: Weather,
+    pub dice: Dice,
+    /// Bytes of each datagram of the server.
+    pub sizes: Vec<usize>,
+    /// Packets that the server sends again when it is asked to.
+    kept: BTreeMap<(OurMid, u64), Kept>,
+    steps: u64,
+    to_server: Way,
+    to_client: Way,
+}
+
+/// A seed that no other connection of this process has.
+pub fn seed() -> [u8; 32] {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut dice = Dice(NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut seed = [0; 32];
+    seed.fill_with(|| dice.roll().to_le_bytes()[0]);
+    seed
+}
+
+/// One for all, as in earnest.
+pub fn certificate() -> Certificate {
+    static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| Certificate::generate().unwrap()).clone()
+}
+
+/// A client as most tests use it.
+pub fn client_config() -> RtcConfig {
+    Rtc::builder().set_rtp_mode(true).enable_opus(true, true)
 }
 
 impl Pair {
@@ -53,44 +187,112 @@ impl Pair {
     }
 
     pub fn with(kind: PeerKind, config: &TransportConfig) -> Self {
+        Self::with_client(kind, config, client_config())
+    }
+
+    pub fn with_client(kind: PeerKind, config: &TransportConfig, client: RtcConfig) -> Self {
         let now = fermata_types::Now::read().instant;
         let server_at: SocketAddr = "192.0.2.1:7882".parse().unwrap();
         let client_at: SocketAddr = "198.51.100.7:40000".parse().unwrap();
-        let config = TransportConfig { candidates: vec![server_at], ..config.clone() };
-        let mut client = Rtc::builder().set_rtp_mode(true).enable_opus(true, true).build(now);
+        let config = TransportConfig {
+            candidates: vec![server_at],
+            certificate: Some(certificate()),
+            ..config.clone()
+        };
+        let mut client = client.build(now);
         client.add_local_candidate(Candidate::host(client_at, "udp").unwrap());
         Self {
             now,
-            server: Transport::new(now, kind, &config),
+            server: Transport::new(now, kind, &config, seed()),
             client,
             seen: Seen::default(),
             events: Vec::new(),
+            got: Vec::new(),
+            egress: Egress::new(1 << 20, 4_096),
             server_at,
             client_at,
             client_mute: false,
-            to_server: VecDeque::new(),
-            to_client: VecDeque::new(),
+            weather: Weather::default(),
+            dice: Dice(1),
+            sizes: Vec::new(),
+            kept: BTreeMap::new(),
+            steps: 0,
+            to_server: Way::default(),
+            to_client: Way::default(),
         }
     }
 
+    /// Flushes the server and takes out all that it has to say.
     pub fn poll_server(&mut self) {
+        self.server.flush(self.now, &mut self.egress);
+        self.take_from_server(false);
+    }
+
+    /// The same while the network loses everything.
+    pub fn poll_server_losing(&mut self) {
+        self.server.flush(self.now, &mut self.egress);
+        self.take_from_server(true);
+    }
+
+    fn take_from_server(&mut self, losing: bool) {
         loop {
-            match self.server.poll() {
-                Poll::Transmit(transmit) => {
-                    assert_eq!(transmit.destination, self.client_at);
-                    self.to_client.push_back(transmit.data);
+            for (path, data) in self.egress.datagrams() {
+                assert_eq!(path.source, self.server_at);
+                self.sizes.push(data.len());
+                // Nobody lives elsewhere.
+                if !losing && path.destination == self.client_at {
+                    self.to_client.carry(data.to_vec(), self.weather, &mut self.dice, self.steps);
                 }
-                Poll::Event(event) => self.events.push(event),
-                Poll::Timeout(_) => return,
+            }
+            assert_eq!(self.egress.dropped(), 0);
+            self.egress.clear();
+            let mut again = false;
+            while let Some(event) = self.server.poll_event() {
+                if let Event::Nack { mid, lost } = &event {
+                    for seq in lost.iter() {
+                        again |= self.send_again(*mid, seq).is_ok();
+                    }
+                }
+                self.events.push(event);
+            }
+            if !again {
+                return;
             }
         }
     }
 
-    /// Polls the server while the network loses everything.
-    pub fn poll_server_losing(&mut self) {
-        let kept = std::mem::take(&mut self.to_client);
+    fn send_again(&mut self, mid: OurMid, seq: u64) -> Result<(), SendError> {
+        let Some(kept) = self.kept.get(&(mid, seq)).cloned() else {
+            return Err(SendError::NotAgain);
+        };
+        let slot = self.server.send_slot(mid).ok_or(SendError::NotSending)?;
+        let packet = packet(self.now, kept.codec, seq, kept.timestamp, &kept.payload);
+        self.server.send_rtx(self.now, slot, &packet, &mut self.egress)
+    }
+
+    /// The server sends a packet; what it has to say stays inside.
+    pub fn put(
+        &mut self,
+        mid: OurMid,
+        codec: OurCodec,
+        seq: u64,
+        payload: &[u8],
+        pad_to: usize,
+    ) -> Result<(), SendError> {
+        let slot = self.server.send_slot(mid).ok_or(SendError::NotSending)?;
+        let timestamp = u32::try_from(seq).unwrap() * 3_000;
+        let packet = packet(self.now, codec, seq, timestamp, payload);
+        self.server.send_rtp(self.now, slot, &packet, pad_to, &mut self.egress)?;
+        let kept = Kept { codec, timestamp, payload: payload.to_vec() };
+        self.kept.insert((mid, seq), kept);
+        Ok(())
+    }
+
+    /// The server sends a packet and time goes on.
+    pub fn send(&mut self, mid: OurMid, codec: OurCodec, seq: u64, payload: &[u8]) {
+        self.put(mid, codec, seq, payload, 0).unwrap();
         self.poll_server();
-        self.to_client = kept;
+        self.step();
     }
 
     /// The first datagram that the client sends of itself.
@@ -99,7 +301,7 @@ impl Pair {
             self.now += STEP;
             self.client.handle_input(Input::Timeout(self.now)).unwrap();
             self.poll_client();
-            if let Some(data) = self.to_server.pop_front() {
+            if let Some(data) = self.to_server.ready.pop_front() {
                 return data;
             }
         }
@@ -111,7 +313,8 @@ impl Pair {
             match self.client.poll_output().unwrap() {
                 Output::Transmit(transmit) => {
                     if !self.client_mute {
-                        self.to_server.push_back(transmit.contents.into());
+                        let data = transmit.contents.into();
+                        self.to_server.carry(data, self.weather, &mut self.dice, self.steps);
                     }
                 }
                 Output::Event(event) => self.client_event(event),
@@ -131,36 +334,71 @@ impl Pair {
                 self.seen.keyframe_requests.push((request.mid, request.rid));
             }
             str0m::Event::MediaAdded(added) => self.seen.media.push(added.mid),
+            str0m::Event::EgressBitrateEstimate(_) => self.seen.estimates += 1,
+            str0m::Event::Closed => self.seen.closed = true,
             _ => {}
         }
+    }
+
+    /// Time goes on for the client alone.
+    pub fn client_waits(&mut self, by: Duration) {
+        self.now += by;
+        self.client.handle_input(Input::Timeout(self.now)).unwrap();
+        self.poll_client();
+    }
+
+    /// What the client has sent and the server has not taken.
+    pub fn sent_by_client(&mut self) -> Vec<Vec<u8>> {
+        self.to_server.ready.drain(..).collect()
+    }
+
+    /// The server takes a datagram that came from the client's address.
+    pub fn carry_up(&mut self, mut data: Vec<u8>) {
+        let taken = self.server.handle_datagram(
+            self.now,
+            self.client_at,
+            self.server_at,
+            &mut data,
+            &mut self.egress,
+        );
+        // An end is told by an event.
+        if let Ok(Some(packet)) = taken {
+            self.got.push(packet.into());
+        }
+        self.take_from_server(false);
+    }
+
+    fn carry_down(&mut self, data: &[u8]) {
+        let receive = Receive {
+            proto: Protocol::Udp,
+            source: self.server_at,
+            destination: self.client_at,
+            contents: data.try_into().unwrap(),
+        };
+        self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
+        self.poll_client();
     }
 
     /// One jump in time and everything it sets off.
     pub fn step(&mut self) {
         self.now += STEP;
-        self.server.handle_timeout(self.now);
+        self.steps += 1;
+        self.to_server.ripen(self.steps);
+        self.to_client.ripen(self.steps);
+        if self.server.next_timeout() <= self.now {
+            self.server.handle_timeout(self.now, &mut self.egress);
+            assert!(self.server.next_timeout() > self.now, "a deadline that passes nothing on");
+        }
         self.poll_server();
         self.client.handle_input(Input::Timeout(self.now)).unwrap();
         self.poll_client();
         // Answers to answers, without letting two ends chat for ever.
         for _ in 0..100 {
-            if let Some(data) = self.to_server.pop_front() {
-                assert!(self.server.accepts(self.now, self.client_at, self.server_at, &data));
-                self.server
-                    .handle_datagram(self.now, self.client_at, self.server_at, &data)
-                    .unwrap();
-                self.poll_server();
+            if let Some(data) = self.to_server.ready.pop_front() {
+                self.carry_up(data);
             }
-            if let Some(data) = self.to_client.pop_front() {
-                let contents = data.as_slice().try_into().unwrap();
-                let receive = Receive {
-                    proto: Protocol::Udp,
-                    source: self.server_at,
-                    destination: self.client_at,
-                    contents,
-                };
-                self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
-                self.poll_client();
+            if let Some(data) = self.to_client.ready.pop_front() {
+                self.carry_down(&data);
             }
         }
     }
@@ -205,14 +443,8 @@ impl Pair {
         self.poll_client();
     }
 
-    pub fn rtp(&self) -> Vec<&RtpIn> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Rtp(packet) => Some(packet),
-                _ => None,
-            })
-            .collect()
+    pub fn rtp(&self) -> &[Got] {
+        &self.got
     }
 
     pub fn data(&self) -> Vec<(Channel, bool, &[u8])> {
@@ -249,6 +481,27 @@ impl Pair {
         let write = RtpWrite::new(pt, seq.into(), time, now, payload.to_vec()).nackable(true);
         stream.write_rtp(write);
         self.poll_client();
+    }
+}
+
+/// A packet as the tests send it.
+pub fn packet(
+    now: Instant,
+    codec: OurCodec,
+    seq: u64,
+    timestamp: u32,
+    payload: &[u8],
+) -> RtpOut<'_> {
+    RtpOut {
+        codec,
+        seq,
+        timestamp,
+        marker: true,
+        payload,
+        vp8: None,
+        audio_level_db: None,
+        voice_activity: None,
+        at: now,
     }
 }
 

@@ -25,6 +25,14 @@ use crate::v1::call::books;
 /// How long after a day its lines may still be billed: the late window, and a month's bill after it.
 const BILLED_WITHIN: SignedDuration = SignedDuration::from_hours(75 * 24);
 
+/// Postings of which items are made: what bills name, and what is an item by itself. Those of mere consumption are
+/// left out, for a busy account has very many.
+const POSTINGS: &[PostingKind] =
+    &[PostingKind::Bill, PostingKind::Purchase, PostingKind::Refund, PostingKind::CreditNote];
+
+/// Rows of the journal that are wanted: kinds, and postings of ledger transactions.
+pub(super) type Wanted<'a> = (&'a [RecordKind], &'a [PostingKind]);
+
 /// What an item is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -119,7 +127,7 @@ pub(super) struct Ledger {
     pub(super) books: Books,
     /// How it is run.
     pub(super) profile: Profile,
-    /// Rows of the kinds that were asked for, by number.
+    /// The rows that were asked for, by number.
     pub(super) rows: Vec<JournalRow>,
 }
 
@@ -263,19 +271,19 @@ pub(in crate::server_api) fn moment(profile: &Profile, at: Timestamp) -> String 
 /// `LimitExceeded` if that is more than one call may read.
 pub(super) async fn read(
     call: &Call,
-    kinds: &[RecordKind],
+    wanted: Wanted<'_>,
     from: Timestamp,
     until: Option<Timestamp>,
 ) -> Result<Ledger, Fault> {
     let (books, profile) = books(&call.shared, &call.account).await?;
     let last = books.state.head.journal_seq;
-    let mut after = before(call, kinds, from, last).await?;
+    let mut after = before(call, wanted, from, last).await?;
     let mut rows = Vec::new();
     loop {
         let page = call
             .shared
             .store
-            .journal(call.account.clone(), kinds, after, SERVER_API_JOURNAL_PAGE)
+            .journal(call.account.clone(), wanted.0, wanted.1, after, SERVER_API_JOURNAL_PAGE)
             .await?;
         let Some(end) = page.last().map(|row| row.seq) else { break };
         let whole = page.len() < usize::try_from(SERVER_API_JOURNAL_PAGE).unwrap_or(usize::MAX);
@@ -297,18 +305,19 @@ pub(super) async fn read(
     Ok(Ledger { books, profile, rows })
 }
 
-/// A row number behind which every row of these kinds lies that was written at or after `from`: rows are written
-/// in the order of account time, so the place is found by halving.
+/// A row number behind which every wanted row lies that was written at or after `from`: rows are written in the
+/// order of account time, so the place is found by halving.
 async fn before(
     call: &Call,
-    kinds: &[RecordKind],
+    (kinds, postings): Wanted<'_>,
     from: Timestamp,
     last: u64,
 ) -> Result<u64, Fault> {
     let (mut low, mut high) = (0, last);
     while low < high {
         let middle = low.midpoint(high);
-        let first = call.shared.store.journal(call.account.clone(), kinds, middle, 1).await?;
+        let store = &call.shared.store;
+        let first = store.journal(call.account.clone(), kinds, postings, middle, 1).await?;
         match first.first() {
             // Everything up to this row is too early.
             Some(row) if row.created_at < from => low = row.seq.max(middle.saturating_add(1)),
@@ -334,7 +343,7 @@ pub(super) async fn of_month(
         profile.calendar.month_end(month).map_err(out)?,
     );
     let until = to.saturating_add(BILLED_WITHIN).unwrap_or(Timestamp::MAX);
-    let ledger = read(call, &[RecordKind::Txn, RecordKind::Bill], from, Some(until)).await?;
+    let ledger = read(call, (&[RecordKind::Bill], POSTINGS), from, Some(until)).await?;
     let mut items = ledger.items()?;
     items.retain(|item| {
         if paid { (from..to).contains(&item.paid_at) } else { YearMonth::of(item.day) == month }

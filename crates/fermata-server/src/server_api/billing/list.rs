@@ -39,7 +39,7 @@ struct Movement<'a> {
 pub(in crate::server_api) async fn bill_list(call: &Call) -> Answer {
     let (from, to) = span(call).await?;
     // Up to the end, because balances are worked out backwards from now.
-    let ledger = read(call, &[RecordKind::Txn, RecordKind::Bill], from, None).await?;
+    let ledger = read(call, (&[RecordKind::Bill], &moving()), from, None).await?;
     let mut rows = movements(&ledger)?;
     let zero = call.number("WithZeroAmount") == Some(1);
     let (kinds, modes) = (call.texts("PayType"), call.texts("SubPayType"));
@@ -94,6 +94,14 @@ async fn span(call: &Call) -> Result<(Timestamp, Timestamp), Fault> {
         return Err(Fault::new("InvalidParameterValue", message));
     }
     Ok((from, to))
+}
+
+/// Postings that may move cash or vouchers; the others need not be read.
+fn moving() -> Vec<PostingKind> {
+    let moves = |kind: &PostingKind| {
+        kind.allows(&LedgerAccount::Customer) || kind.allows(&LedgerAccount::Vouchers)
+    };
+    PostingKind::ALL.iter().copied().filter(moves).collect()
 }
 
 /// Every transaction that moved cash or vouchers, oldest first.

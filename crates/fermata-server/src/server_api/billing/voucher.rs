@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::call::{Answer, Call};
 use super::super::fault::Fault;
-use super::items::{Ledger, read};
+use super::items::{Ledger, Wanted, read};
 use super::{object, uin};
 
 /// The vendor's unit of these amounts: 100,000,000 of it are one unit of the currency, ours has 1,000,000.
@@ -30,7 +30,8 @@ struct Shown<'a> {
 
 /// Answers `DescribeVoucherInfo`, latest first. `Offset` is a page, counted from 1.
 pub(in crate::server_api) async fn voucher_info(call: &Call) -> Answer {
-    let ledger = read(call, &[RecordKind::Voucher, RecordKind::Txn], Timestamp::MIN, None).await?;
+    let wanted: Wanted<'_> = (&[RecordKind::Voucher], &[PostingKind::VoucherExpiry]);
+    let ledger = read(call, wanted, Timestamp::MIN, None).await?;
     let mut rows = vouchers(&ledger);
     let is = |name: &str, own: &str| {
         call.text(name).is_none_or(|given| given.is_empty() || given == own)

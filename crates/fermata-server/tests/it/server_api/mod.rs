@@ -1,6 +1,8 @@
 //! The vendor's server API over the router: a program of a customer that signs its calls, for the tests in
-//! [`edge`] (signatures, checks in their order, rooms, standing) and [`figures`] (usage and bills).
+//! [`edge`] (signatures, checks in their order, rooms, standing), [`figures`] (usage and bills) and [`busy`] (bills
+//! of an account with long books).
 
+mod busy;
 mod edge;
 mod figures;
 

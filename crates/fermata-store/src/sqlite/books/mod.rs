@@ -3,6 +3,7 @@
 mod adopt;
 mod cache;
 mod clear;
+mod journal;
 mod out;
 mod outbox;
 mod proof;
@@ -15,8 +16,9 @@ use rusqlite::Connection;
 
 pub(super) use self::adopt::{adopt, ready_catalog};
 use self::cache::Cache;
+pub(super) use self::journal::journal;
 pub(super) use self::out::{
-    agreement, books, catalog, day_uses, journal, next_due, partners, profile, put_partner, record,
+    agreement, books, catalog, day_uses, next_due, partners, profile, put_partner, record,
     set_switch, standing, standings, switch,
 };
 pub(super) use self::outbox::{outbox_claim, outbox_done, outbox_failed, outbox_len};

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use fermata_billing::catalog::{Catalog, CatalogVersion};
 use fermata_billing::id::PartnerId;
-use fermata_billing::journal::{JournalRow, Record, RecordKind};
+use fermata_billing::journal::{Record, RecordKind};
 use fermata_billing::policy::{Agreement, Policy, policy_at};
 use fermata_billing::state::{DayUse, Item, ItemKey, Profile, State};
 use fermata_types::AccountId;
 use jiff::{Timestamp, civil::Date};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::fault::{Outcome, corrupt};
 use super::super::parties::{account as account_row, moment};
-use super::rows::{JOURNAL, from_json, item, items_by_key, json, load, to_row};
+use super::rows::{from_json, item, items_by_key, json, load};
 use crate::books::account_now;
 use crate::limits::DAY_USES_MAX;
 use crate::rules;
@@ -77,32 +76,6 @@ pub(in super::super) fn standings(
         if has_books.exists([&id])? {
             found.push(standing(conn, key, &AccountId::from_text(&id), wall)?);
         }
-    }
-    Ok(found)
-}
-
-pub(in super::super) fn journal(
-    conn: &Connection,
-    account: &AccountId,
-    kinds: &[RecordKind],
-    after_seq: u64,
-    limit: u32,
-) -> Outcome<Vec<JournalRow>> {
-    account_row(conn, account)?;
-    let marks = vec!["?"; kinds.len()].join(", ");
-    let only = if kinds.is_empty() { String::new() } else { format!("AND kind IN ({marks})") };
-    let sql = format!("{JOURNAL} WHERE account_id = ? AND seq > ? {only} ORDER BY seq LIMIT ?");
-    let mut values = vec![
-        Value::from(account.to_string()),
-        Value::from(i64::try_from(after_seq).unwrap_or(i64::MAX)),
-    ];
-    values.extend(kinds.iter().map(|kind| Value::from(kind.code().to_owned())));
-    values.push(Value::from(i64::from(limit)));
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(to_row(row)?);
     }
     Ok(found)
 }

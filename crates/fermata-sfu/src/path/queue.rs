@@ -1,0 +1,234 @@
+//! What waits to go out on one connection: three lanes, and how much of them may go now.
+//!
+//! Audio goes at once. Retransmissions and video are paced, each in its own lane: at most so many a tick.
+
+use std::collections::VecDeque;
+
+use fermata_transport::egress::SEGMENTS_MAX;
+
+use crate::key::TrackId;
+use crate::limits::{
+    AGAIN_CREDIT_FIRST, AGAIN_CREDIT_MAX, AGAIN_PER_TICK, AGAIN_SHARE, AGAIN_WAITING_MAX,
+    AUDIO_WAITING_MAX, CATCH_UP_TICKS, VIDEO_WAITING_MAX,
+};
+use crate::path::Entry;
+
+/// One packet that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    /// Of which track.
+    pub(super) track: TrackId,
+    /// Outgoing sequence number.
+    pub(super) seq: u64,
+    /// How it goes out.
+    pub(super) entry: Entry,
+}
+
+/// In the order in which they are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    Audio,
+    /// Retransmissions.
+    Again,
+    Video,
+}
+
+impl Lane {
+    pub(super) const ALL: [Self; 3] = [Self::Audio, Self::Again, Self::Video];
+}
+
+/// The lanes of one connection.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    audio: VecDeque<Item>,
+    again: VecDeque<Item>,
+    video: VecDeque<Item>,
+    /// Tick of the shard in which it was served last, and what may still go in it.
+    tick: u64,
+    video_left: usize,
+    again_left: usize,
+    /// Something was left over when it was served last.
+    held: bool,
+    /// Retransmissions that may still be queued, in parts of [`AGAIN_SHARE`].
+    credit: u32,
+    /// It is among those to be served now.
+    pub(super) ready: bool,
+    /// Tick after which it is to be served again.
+    pub(super) waits_for: Option<u64>,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self {
+            audio: VecDeque::new(),
+            again: VecDeque::new(),
+            video: VecDeque::new(),
+            tick: 0,
+            video_left: SEGMENTS_MAX,
+            again_left: AGAIN_PER_TICK,
+            held: false,
+            credit: AGAIN_CREDIT_FIRST * AGAIN_SHARE,
+            ready: false,
+            waits_for: None,
+        }
+    }
+}
+
+impl Outgoing {
+    /// Queues audio; false if there is no room.
+    pub(super) fn push_audio(&mut self, item: Item) -> bool {
+        let room = self.audio.len() < AUDIO_WAITING_MAX;
+        if room {
+            self.audio.push_back(item);
+        }
+        room
+    }
+
+    /// Is there no room for more video?
+    pub(super) fn is_video_full(&self) -> bool {
+        self.video.len() >= VIDEO_WAITING_MAX
+    }
+
+    /// Queues video; false if there is no room.
+    pub(super) fn push_video(&mut self, item: Item) -> bool {
+        let room = !self.is_video_full();
+        if room {
+            self.video.push_back(item);
+        }
+        room
+    }
+
+    /// Queues a retransmission; false if there is no room, or there were too many for what was sent.
+    pub(super) fn push_again(&mut self, item: Item) -> bool {
+        let room = self.again.len() < AGAIN_WAITING_MAX && self.credit >= AGAIN_SHARE;
+        if room {
+            self.credit -= AGAIN_SHARE;
+            self.again.push_back(item);
+        }
+        room
+    }
+
+    /// A tick of the shard; what was not served in time may follow, up to a limit.
+    pub(super) fn begin(&mut self, tick: u64) {
+        if tick == self.tick {
+            return;
+        }
+        let passed = tick.saturating_sub(self.tick).clamp(1, CATCH_UP_TICKS);
+        let ticks = if self.held { usize::try_from(passed).unwrap_or(1) } else { 1 };
+        self.tick = tick;
+        self.video_left = SEGMENTS_MAX * ticks;
+        self.again_left = AGAIN_PER_TICK * ticks;
+    }
+
+    /// The next of a lane that may go now.
+    pub(super) fn pop(&mut self, lane: Lane) -> Option<Item> {
+        match lane {
+            Lane::Audio => self.audio.pop_front(),
+            Lane::Again => {
+                let left = self.again_left.checked_sub(1)?;
+                let item = self.again.pop_front()?;
+                self.again_left = left;
+                Some(item)
+            }
+            Lane::Video => {
+                let left = self.video_left.checked_sub(1)?;
+                let item = self.video.pop_front()?;
+                self.video_left = left;
+                self.credit = (self.credit + 1).min(AGAIN_CREDIT_MAX * AGAIN_SHARE);
+                Some(item)
+            }
+        }
+    }
+
+    /// It was served; true if something is left for later.
+    pub(super) fn end(&mut self) -> bool {
+        self.held = self.len() > 0;
+        self.held
+    }
+
+    /// Packets that wait.
+    pub(super) fn len(&self) -> usize {
+        self.audio.len() + self.again.len() + self.video.len()
+    }
+
+    /// The track does not go out here any more, or under other numbers.
+    pub(crate) fn forget(&mut self, track: TrackId) {
+        for lane in [&mut self.audio, &mut self.again, &mut self.video] {
+            lane.retain(|item| item.track != track);
+        }
+    }
+
+    /// Nothing can go out any more; how many packets did not.
+    pub(crate) fn clear(&mut self) -> usize {
+        let len = self.len();
+        for lane in [&mut self.audio, &mut self.again, &mut self.video] {
+            lane.clear();
+        }
+        self.held = false;
+        len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(seq: u64) -> Item {
+        Item { track: TrackId(seq % 2), seq, entry: Entry::default() }
+    }
+
+    fn serve(queue: &mut Outgoing, tick: u64, lane: Lane) -> usize {
+        queue.begin(tick);
+        let mut count = 0;
+        while queue.pop(lane).is_some() {
+            count += 1;
+        }
+        queue.end();
+        count
+    }
+
+    #[test]
+    fn video_goes_in_ticks_the_first_at_once_and_what_was_missed_follows() {
+        let mut queue = Outgoing::default();
+        for seq in 0..90 {
+            assert!(queue.push_video(item(seq)));
+        }
+        assert_eq!(serve(&mut queue, 50, Lane::Video), SEGMENTS_MAX, "idle until now");
+        assert_eq!(serve(&mut queue, 50, Lane::Video), 0);
+        assert_eq!(serve(&mut queue, 51, Lane::Video), SEGMENTS_MAX);
+        assert_eq!(serve(&mut queue, 53, Lane::Video), SEGMENTS_MAX * 2);
+        let most = SEGMENTS_MAX * usize::try_from(CATCH_UP_TICKS).unwrap();
+        assert_eq!(serve(&mut queue, 90, Lane::Video), most);
+        assert_eq!(serve(&mut queue, 95, Lane::Video), 90 - SEGMENTS_MAX * 4 - most);
+        assert_eq!(queue.len(), 0);
+        queue.push_video(item(1));
+        assert_eq!(serve(&mut queue, 200, Lane::Video), 1);
+        for seq in 0..100 {
+            queue.push_video(item(seq));
+        }
+        assert_eq!(serve(&mut queue, 300, Lane::Video), SEGMENTS_MAX, "nothing was left over");
+    }
+
+    #[test]
+    fn every_lane_is_bounded() {
+        let mut queue = Outgoing::default();
+        let mut seqs = 0..;
+        let mut fill = |push: &mut dyn FnMut(Item) -> bool| {
+            seqs.by_ref().take(10_000).take_while(|seq| push(item(*seq))).count()
+        };
+        assert_eq!(fill(&mut |item| queue.push_audio(item)), AUDIO_WAITING_MAX);
+        assert_eq!(fill(&mut |item| queue.push_video(item)), VIDEO_WAITING_MAX);
+        assert!(queue.is_video_full());
+        assert_eq!(fill(&mut |item| queue.push_again(item)), AGAIN_CREDIT_FIRST as usize);
+        assert_eq!(serve(&mut queue, 9, Lane::Again), AGAIN_PER_TICK);
+        // What was sent allows some more.
+        assert_eq!(serve(&mut queue, 10, Lane::Video), SEGMENTS_MAX);
+        let more = SEGMENTS_MAX / AGAIN_SHARE as usize;
+        assert_eq!(fill(&mut |item| queue.push_again(item)), more);
+        let len = queue.len();
+        queue.forget(TrackId(0));
+        assert!(queue.len() < len && queue.len() > len / 3);
+        queue.forget(TrackId(1));
+        assert_eq!((queue.len(), queue.clear()), (0, 0));
+    }
+}

@@ -1,0 +1,234 @@
+//! The last step: what is due of each connection is written, numbered and encrypted into datagrams that lie behind
+//! each other, padded where that makes a run of one length of them.
+
+use std::time::Instant;
+
+use fermata_transport::egress::{Egress, SEGMENTS_MAX};
+use fermata_transport::{RtpOut, SendSlot, Transport};
+use fermata_types::Now;
+use rustc_hash::FxHashMap;
+
+use crate::key::TrackId;
+use crate::limits::{PAD_AUDIO_MAX, PAD_VIDEO_MAX};
+use crate::participant::Participant;
+use crate::path::queue::{Lane, Outgoing};
+use crate::publication::Publication;
+use crate::sfu::Sfu;
+use crate::stats::SfuStats;
+use crate::subscriptions::Subscriptions;
+
+impl Sfu {
+    /// Datagrams to send now, first those that are no media; `None` when nothing more is due.
+    ///
+    /// Call it after every input until it gives `None`, and before [`Sfu::poll_output`] tells the next deadline.
+    /// What is given is gone at the next call.
+    pub fn poll_egress(&mut self, now: Now) -> Option<&Egress> {
+        if self.context.control.lend() {
+            let page = self.context.control.lent();
+            self.context.stats.datagrams_out += page.len() as u64;
+            self.context.stats.bytes_out += page.bytes_len() as u64;
+            return Some(self.context.control.lent());
+        }
+        self.media.clear();
+        self.render(now.instant);
+        self.context.stats.datagrams_out += self.media.len() as u64;
+        self.context.stats.bytes_out += self.media.bytes_len() as u64;
+        (!self.media.is_empty()).then_some(&self.media)
+    }
+
+    /// Serves connections until none has anything due, or the buffer is full.
+    fn render(&mut self, now: Instant) {
+        let Self { participants, tracks, context, pacer, media, .. } = self;
+        let tick = pacer.begin(now);
+        while let Some(id) = pacer.next() {
+            let link = participants.get_mut(&id.participant).and_then(Participant::sending);
+            let Some((link, subscriptions)) = link.filter(|(link, _)| link.side() == id.side)
+            else {
+                pacer.skip();
+                continue;
+            };
+            let mut waits = false;
+            if link.connected {
+                let version = link.version();
+                let served = link.send(context, |transport, queue, stats| {
+                    queue.begin(tick);
+                    let rendering =
+                        Rendering { now, version, transport, subscriptions, tracks, media, stats };
+                    rendering.serve(queue)
+                });
+                match served {
+                    Some(Served::Full) => return,
+                    Some(Served::All { waits: some }) => waits = some,
+                    None => {}
+                }
+            } else {
+                let lost = link.queue.clear();
+                context.stats.rtp_dropped_unsendable += lost as u64;
+            }
+            pacer.served(tick, &mut link.queue, waits);
+        }
+    }
+}
+
+/// How far a connection was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    /// The buffer has no room for more.
+    Full,
+    /// Everything that is due went out; something waits for the next tick, or not.
+    All { waits: bool },
+}
+
+/// One packet about to be written.
+struct Due<'a> {
+    slot: SendSlot,
+    packet: RtpOut<'a>,
+    /// Bytes on the wire without padding.
+    len: usize,
+}
+
+/// What is needed to write packets of one connection.
+struct Rendering<'a> {
+    now: Instant,
+    /// Of what was negotiated.
+    version: u64,
+    transport: &'a mut Transport,
+    subscriptions: &'a mut Subscriptions,
+    tracks: &'a FxHashMap<TrackId, Publication>,
+    media: &'a mut Egress,
+    stats: &'a mut SfuStats,
+}
+
+impl Rendering<'_> {
+    fn serve(mut self, queue: &mut Outgoing) -> Served {
+        for lane in Lane::ALL {
+            loop {
+                if !self.media.has_room(SEGMENTS_MAX) {
+                    return Served::Full;
+                }
+                if !self.chunk(queue, lane) {
+                    break;
+                }
+            }
+        }
+        Served::All { waits: queue.end() }
+    }
+
+    /// Writes up to [`SEGMENTS_MAX`] packets of a lane; false if there was none.
+    fn chunk(&mut self, queue: &mut Outgoing, lane: Lane) -> bool {
+        let Self { now, version, transport, subscriptions, tracks, media, stats } = self;
+        let tracks: &FxHashMap<TrackId, Publication> = tracks;
+        let mut due: [Option<Due<'_>>; SEGMENTS_MAX] = [const { None }; SEGMENTS_MAX];
+        let mut lens = [0; SEGMENTS_MAX];
+        let (mut count, mut popped) = (0, false);
+        let mut known: Option<(TrackId, &Publication, SendSlot)> = None;
+        while count < SEGMENTS_MAX
+            && let Some(item) = queue.pop(lane)
+        {
+            popped = true;
+            if known.is_none_or(|(track, ..)| track != item.track) {
+                let subscription = subscriptions.get_mut(item.track);
+                let route = subscription.and_then(|s| s.route(*version, transport));
+                let slot = route.and_then(|route| route.slot);
+                let publication = tracks.get(&item.track);
+                known = publication.zip(slot).map(|(from, slot)| (item.track, from, slot));
+            }
+            let Some((_, publication, slot)) = known else {
+                stats.rtp_dropped_unsendable += 1;
+                continue;
+            };
+            let Some(packet) = publication.rings.packet(&item.entry, item.seq) else {
+                stats.packets_overwritten += 1;
+                continue;
+            };
+            let len = transport.wire_len(slot, packet.payload.len());
+            if let (Some(place), Some(own)) = (due.get_mut(count), lens.get_mut(count)) {
+                *place = Some(Due { slot, packet, len });
+                *own = len;
+                count += 1;
+            }
+        }
+        let lens = lens.get(..count).unwrap_or_default();
+        let mut left = due.iter().flatten();
+        let runs = Runs { lens, tolerance: tolerance(lane) };
+        for run in runs {
+            for (place, Due { slot, packet, len }) in left.by_ref().take(run.count).enumerate() {
+                // The last of a run may be shorter.
+                let last = place + 1 == run.count;
+                let pad_to = if last || *len == run.longest { 0 } else { run.longest };
+                let sent = if lane == Lane::Again {
+                    transport.send_rtx(*now, *slot, packet, media)
+                } else {
+                    transport.send_rtp(*now, *slot, packet, pad_to, media)
+                };
+                match (sent, lane) {
+                    (Ok(()), Lane::Again) => stats.retransmissions += 1,
+                    (Ok(()), _) => stats.rtp_out += 1,
+                    (Err(_), _) => stats.rtp_dropped_unsendable += 1,
+                }
+            }
+        }
+        popped
+    }
+}
+
+fn tolerance(lane: Lane) -> usize {
+    match lane {
+        Lane::Audio => PAD_AUDIO_MAX,
+        Lane::Video => PAD_VIDEO_MAX,
+        // They get no padding.
+        Lane::Again => 0,
+    }
+}
+
+/// Packets that are made as long as the longest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    count: usize,
+    longest: usize,
+}
+
+/// Cuts lengths into runs in which no two differ by more than the tolerance.
+#[derive(Debug)]
+struct Runs<'a> {
+    lens: &'a [usize],
+    tolerance: usize,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Run;
+
+    fn next(&mut self) -> Option<Run> {
+        let first = *self.lens.first()?;
+        let (mut least, mut longest, mut count) = (first, first, 0);
+        for len in self.lens {
+            let (low, high) = (least.min(*len), longest.max(*len));
+            if high - low > self.tolerance {
+                break;
+            }
+            (least, longest, count) = (low, high, count + 1);
+        }
+        self.lens = self.lens.get(count..).unwrap_or_default();
+        Some(Run { count, longest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_of_nearly_equal_lengths() {
+        let check = |lens: &[usize], tolerance: usize, expected: &[(usize, usize)]| {
+            let runs = Runs { lens, tolerance };
+            let runs: Vec<_> = runs.map(|run| (run.count, run.longest)).collect();
+            assert_eq!(runs, expected, "{lens:?}");
+        };
+        check(&[], 32, &[]);
+        check(&[100], 0, &[(1, 100)]);
+        check(&[100, 100, 99], 0, &[(2, 100), (1, 99)]);
+        check(&[1_200, 1_180, 1_210, 700, 710], 32, &[(3, 1_210), (2, 710)]);
+        check(&[100, 130, 90, 60], 32, &[(2, 130), (2, 90)]);
+        check(&[80, 144, 145, 81], 64, &[(2, 144), (2, 145)]);
+    }
+}

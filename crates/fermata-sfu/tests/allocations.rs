@@ -1,0 +1,96 @@
+//! The way of packets allocates nothing once everything has grown to its size.
+
+mod support;
+
+use std::time::Duration;
+
+use fermata_sfu::io::{Input, Output};
+use livekit_protocol as lk;
+use support::{Vp8Packet, World, is_media, join, server};
+
+/// Packets of one picture, and pictures a second.
+const PACKETS: usize = 5;
+const STEP: Duration = Duration::from_millis(33);
+
+#[test]
+fn forwarded_packets_allocate_nothing() {
+    let mut world = World::new();
+    let ann = world.arrive(join("ann"));
+    for name in ["bob", "cid", "dan"] {
+        world.arrive(join(name));
+    }
+    world.publish(ann, lk::TrackType::Video, "cam");
+    world.publish(ann, lk::TrackType::Audio, "mic");
+    world.run(Duration::from_secs(1));
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
+    assert_eq!(counted.count_total, 1, "allocations are counted");
+    let mut feed = Feed { world, ann, picture: 0 };
+    for _ in 0..400 {
+        feed.picture();
+    }
+    let before = feed.world.sfu.stats();
+    let mut allocated = 0;
+    for _ in 0..700 {
+        allocated += feed.picture();
+    }
+    let after = feed.world.sfu.stats();
+    assert!(after.rtp_out - before.rtp_out >= 10_000, "{after:?}");
+    assert_eq!(allocated, 0, "allocations");
+    assert_eq!((after.paced_dropped, after.egress_dropped), (0, 0));
+}
+
+struct Feed {
+    world: World,
+    ann: usize,
+    picture: u16,
+}
+
+impl Feed {
+    /// A picture and a packet of audio go through; how many allocations that took.
+    fn picture(&mut self) -> u64 {
+        let Self { world, ann, .. } = self;
+        world.run(STEP);
+        let now = world.now.instant;
+        let up = &mut world.clients[*ann].up;
+        let source = up.address;
+        let seq = 1_000 + u64::from(self.picture) * PACKETS as u64;
+        let keyframe = self.picture == 0;
+        for packet in Vp8Packet::picture(seq, self.picture, keyframe, &[1_000; PACKETS]) {
+            up.send_vp8(now, "cam", &packet);
+        }
+        up.send_media(now, "mic", 1_000 + u64::from(self.picture));
+        self.picture += 1;
+        let out = up.outgoing().into_iter().map(|(_, _, data)| data);
+        let (media, other): (Vec<_>, Vec<_>) = out.partition(|data| is_media(data));
+        for mut data in other {
+            let (data, destination) = (&mut data[..], server());
+            world.input(Input::Datagrams { source, destination, data, segment_len: 0 });
+        }
+        // What is due anyway is not what is measured here.
+        world.input(Input::Timeout);
+        let mut allocated = 0;
+        for run in media.chunk_by(|one, two| one.len() == two.len()) {
+            let segment_len = run[0].len();
+            let mut data = run.concat();
+            let (data, destination) = (&mut data[..], server());
+            let input = Input::Datagrams { source, destination, data, segment_len };
+            allocated += measured(world, input);
+        }
+        allocated
+    }
+}
+
+/// Allocations of one input and of all that is sent at once because of it.
+fn measured(world: &mut World, input: Input<'_>) -> u64 {
+    let World { sfu, now, .. } = world;
+    let mut sent = 0;
+    let info = allocation_counter::measure(|| {
+        sfu.handle_input(*now, input);
+        while let Some(egress) = sfu.poll_egress(*now) {
+            sent += egress.batches().map(|batch| batch.bytes.len()).sum::<usize>();
+        }
+        assert!(matches!(sfu.poll_output(), Output::Timeout(_)));
+    });
+    assert!(sent > 0);
+    info.count_total
+}
