@@ -26,6 +26,10 @@ pub enum TransportError {
         /// Why.
         detail: String,
     },
+    /// SRTP, SRTCP or DTLS that does not authenticate, came before, or cannot be read. The connection is unharmed,
+    /// and the peer was not heard.
+    #[error("packet does not authenticate, or came before")]
+    Refused,
     /// The peer broke the rules so that we cannot go on. The connection is closed.
     #[error("connection failed: {detail}")]
     Failed {

@@ -175,6 +175,7 @@ impl Transport {
         self.last_now = self.last_now.max(now);
         let len = data.len();
         let from = Path { source: destination, destination: source };
+        let refused = self.packets_refused();
         let taken = match Kind::of(data) {
             _ if len > limits::DATAGRAM_LEN_MAX => Err(TransportError::TooLong { len }),
             None => Err(TransportError::Malformed),
@@ -187,11 +188,20 @@ impl Transport {
             }
             Some(Kind::Media) => Ok(self.media.receive(now, data)),
         };
+        // Nobody who only knows an address may look as if the peer were still there.
+        if taken.is_ok() && self.packets_refused() > refused {
+            return Err(TransportError::Refused);
+        }
         match &taken {
             Ok(_) => self.bytes_received += len as u64,
             Err(_) => self.refused += 1,
         }
         taken
+    }
+
+    /// Packets that did not authenticate, so far; they are counted where they are refused.
+    fn packets_refused(&self) -> u64 {
+        self.media.counters.refused + self.dtls.as_ref().map_or(0, |dtls| dtls.stats().refused)
     }
 
     /// May this be the peer? Only where a check of its came from, so that nobody else is heard or answered.
