@@ -16,8 +16,10 @@ pub struct NodeConfig {
     pub region: String,
     /// Where its files are; the usage log is the folder `usage` in it.
     pub data_dir: PathBuf,
-    /// UDP sockets for media; 1 to [`crate::limits::SOCKETS_MAX`].
+    /// UDP sockets for media, each with a thread of its own; 1 to [`crate::limits::SHARDS_MAX`].
     pub listen: Vec<Listen>,
+    /// Keep each media thread to one processor.
+    pub pin_threads: bool,
     /// Limits of rooms and people.
     pub limits: Limits,
     /// Timings and sizes of the usage log.
@@ -30,7 +32,7 @@ impl NodeConfig {
     /// Defaults for a node that listens on `listen`.
     pub fn new(node: NodeId, data_dir: PathBuf, listen: Vec<Listen>) -> Self {
         let (region, limits, usage) = (String::new(), Limits::default(), UsageConfig::default());
-        Self { node, region, data_dir, listen, limits, usage, events: None }
+        Self { node, region, data_dir, listen, pin_threads: false, limits, usage, events: None }
     }
 }
 

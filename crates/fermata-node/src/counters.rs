@@ -19,12 +19,12 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// Can usage be written down now? If not, newcomers are refused.
             pub usage_writable: bool,
-            /// The shard's own.
+            /// Those of the rooms and the shards.
             pub sfu: SfuStats,
         }
 
         impl Counters {
-            /// Reads all of them, with the shard's.
+            /// Reads all of them, with those of the rooms and the shards.
             pub(crate) fn read(&self, sfu: SfuStats) -> NodeStats {
                 NodeStats {
                     $($name: self.$name.load(Ordering::Relaxed),)*

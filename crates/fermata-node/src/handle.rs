@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Counters, NodeStats, count};
 use crate::limits::{EVENT_QUEUE_LEN, SIGNAL_QUEUE_LEN};
+use crate::mesh::ToShard;
 use crate::node::Running;
-use crate::shard::Order;
+use crate::rooms::Order;
 
 /// What a node sends to a client's signalling connection.
 #[derive(Debug)]
@@ -67,6 +68,7 @@ pub struct NodeHandle {
 pub(crate) struct Shared {
     pub(crate) orders: mpsc::Sender<Order>,
     pub(crate) waker: Arc<mio::Waker>,
+    pub(crate) shards: Vec<ToShard>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) candidates: Vec<SocketAddr>,
     pub(crate) connections: AtomicU64,
@@ -84,7 +86,7 @@ impl NodeHandle {
         &self.shared.candidates
     }
 
-    /// Does the media thread run? False after [`NodeHandle::shutdown`] or if it failed.
+    /// Do the threads run? False after [`NodeHandle::shutdown`] or if one failed.
     pub fn is_running(&self) -> bool {
         !self.shared.orders.is_closed()
     }
@@ -113,7 +115,7 @@ impl NodeHandle {
         answered.await.map_err(|_| stopped(NodeStopped))?
     }
 
-    /// Hands over a client's message. Waits while the shard is behind, which slows the client down.
+    /// Hands over a client's message. Waits while the rooms are behind, which slows the client down.
     ///
     /// # Errors
     /// [`NodeStopped`].
@@ -171,7 +173,12 @@ impl NodeHandle {
     pub async fn stats(&self) -> Result<NodeStats, NodeStopped> {
         let (answer, answered) = oneshot::channel();
         self.send(Order::Stats(answer)).await?;
-        let sfu = answered.await.map_err(|_| NodeStopped)?;
+        let shards: Vec<_> = self.shared.shards.iter().map(ToShard::ask_stats).collect();
+        let mut sfu = answered.await.map_err(|_| NodeStopped)?;
+        for shard in shards {
+            let answered = shard.ok_or(NodeStopped)?;
+            sfu.add(&answered.await.map_err(|_| NodeStopped)?);
+        }
         Ok(self.shared.counters.read(sfu))
     }
 
@@ -188,7 +195,7 @@ impl NodeHandle {
 
     async fn send(&self, order: Order) -> Result<(), NodeStopped> {
         self.shared.orders.send(order).await.map_err(|_| NodeStopped)?;
-        // A failed wake-up delays the order until the shard's next one, at most `SLEEP_MAX`.
+        // A failed wake-up delays the order until the rooms' next one, at most `SLEEP_MAX`.
         let _ = self.shared.waker.wake();
         Ok(())
     }

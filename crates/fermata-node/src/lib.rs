@@ -1,7 +1,8 @@
-//! The media node: one thread with sockets and a timer that drives a [`fermata_sfu::Sfu`], and the usage log.
+//! The media node: threads with sockets and timers that drive the rooms and shards of [`fermata_sfu`], and the usage
+//! log.
 //!
-//! [`Node::start`] binds the sockets, replays what an earlier run left in its usage log, and starts three
-//! things: the shard (a thread of its own, no async runtime, no lock on the packet path), the log writer
+//! [`Node::start`] binds the sockets, replays what an earlier run left in its usage log, and starts the media threads
+//! (one for each shard, no async runtime, no lock on the packet path), the rooms' thread, the log writer
 //! (a thread that may wait for the disk), and the sender (a task that hands usage to the store and repeats
 //! until it is acknowledged). [`NodeHandle`] is how the rest of the program talks to them.
 //!
@@ -9,14 +10,17 @@
 //! and signs no token.
 //!
 //! **Invariant:** a fact of usage leaves the node's memory only after the store has acknowledged it or the
-//! log holds it on disk. **Invariant:** the shard never waits for anything but its own poll.
+//! log holds it on disk. **Invariant:** a media thread never waits for anything but its own poll.
 
 mod config;
 mod counters;
 mod handle;
 mod inbox;
 pub mod limits;
+mod mesh;
 mod node;
+mod pin;
+mod rooms;
 pub mod seam;
 mod shard;
 mod sockets;

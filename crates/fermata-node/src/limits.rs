@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Most UDP sockets of a node. More: the node does not start.
+/// Most UDP sockets of a media thread. More: the node does not start.
 pub const SOCKETS_MAX: usize = 8;
 
 /// Receive and send buffer asked from the kernel for each socket, bytes. The kernel may give less.
@@ -12,27 +12,41 @@ pub const SOCKET_BUFFER_LEN: usize = 8 * 1024 * 1024;
 /// One receive buffer, bytes: the most that the kernel puts into one, several datagrams of one sender together.
 pub const RECEIVE_BUFFER_LEN: usize = 64 * 1024;
 
-/// Datagrams read from one socket after which timers and orders get their turn. The rest waits in the kernel.
+/// Datagrams read from one socket after which timers and work get their turn. The rest waits in the kernel.
 pub const DATAGRAMS_PER_WAKE: usize = 256;
 
-/// Datagrams in one round of the shard from which on it lets more of them gather before the next
+/// Media packets in one round of a media thread from which on it lets more of them gather before the next
 /// ([`GATHER_MAX`]). Below, each goes on as it comes.
-pub const GATHER_FROM: usize = 8;
+pub const GATHER_FROM: u64 = 8;
 
 /// Least time between two rounds under load; the delay that gathering may add to a packet.
 pub const GATHER_MAX: Duration = Duration::from_millis(1);
 
-/// Most orders taken before packets get their turn. The rest waits in the queue.
+/// Most orders, hops or reports taken before others get their turn. The rest waits in the queue.
 pub const ORDERS_PER_WAKE: usize = 128;
 
-/// Orders waiting for the shard. When full, senders wait.
+/// Most media threads of a node. More: the node does not start.
+pub const SHARDS_MAX: usize = 64;
+
+/// Work that waits for a media thread. When full, the rooms wait.
+pub const WORK_QUEUE_LEN: usize = 16_384;
+
+/// Batches and requests of other media threads that wait for one. When full, they wait where they come from, which
+/// drops media when too much waits.
+pub const HOP_QUEUE_LEN: usize = 1_024;
+
+/// Reports of media threads that wait for the rooms. When full, they wait where they come from, which drops what can
+/// be done without when too much waits.
+pub const REPORT_QUEUE_LEN: usize = 16_384;
+
+/// Orders waiting for the rooms. When full, senders wait.
 pub const ORDER_QUEUE_LEN: usize = 4_096;
 
 /// Messages waiting for one client's signalling connection. When full, that connection is closed
 /// (the client resumes and gets the whole state anew).
 pub const SIGNAL_QUEUE_LEN: usize = 1_024;
 
-/// Longest sleep of the shard. Only guards against a lost deadline.
+/// Longest sleep of a thread. Only guards against a lost deadline.
 pub const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// API requests whose reply is outstanding. Above: the newest is refused.
@@ -42,7 +56,7 @@ pub const REQUESTS_MAX: usize = 4_096;
 pub const USAGE_SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Most usage, per stay, that a `kill -9` or a power cut loses; always in the customer's favour.
-/// The shard reports finished seconds every second, the second being spent is not among them, and the
+/// The rooms report finished seconds every second, the second being spent is not among them, and the
 /// log syncs within one more ([`USAGE_SYNC_INTERVAL`]; a mere `kill -9` spares that one).
 pub const USAGE_LOSS_MAX: Duration = Duration::from_secs(3);
 
@@ -58,8 +72,8 @@ pub const USAGE_SEGMENT_LEN_MAX: u64 = 4 * 1024 * 1024;
 /// Largest record of the usage log, bytes; a larger length means a torn or foreign file.
 pub const USAGE_RECORD_LEN_MAX: usize = 64 * 1024;
 
-/// Facts on their way from the shard to the log writer. When full, the shard merges further ones in its own
-/// memory and offers them again; none is dropped.
+/// Facts on their way from the rooms to the log writer. When full, the rooms merge further ones in their own
+/// memory and offer them again; none is dropped.
 pub const USAGE_QUEUE_LEN: usize = 65_536;
 
 /// Most facts of one report to the store; the rest follows in the next one.

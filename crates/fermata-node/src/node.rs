@@ -4,18 +4,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::thread::JoinHandle;
 
-use fermata_sfu::{Sfu, SfuConfig};
+use fermata_sfu::{Sfu, SfuConfig, ShardId};
 use fermata_types::Now;
-use mio::{Poll, Waker};
+use mio::{Poll, Token, Waker};
 use tokio::sync::mpsc;
 
-use crate::config::NodeConfig;
+use crate::config::{Listen, NodeConfig};
 use crate::counters::Counters;
 use crate::handle::{NodeHandle, Shared};
-use crate::limits::ORDER_QUEUE_LEN;
+use crate::limits::{ORDER_QUEUE_LEN, SHARDS_MAX};
+use crate::mesh::{self, ShardInbox, ToShard};
+use crate::pin::Pinning;
+use crate::rooms::Rooms;
 use crate::seam::UsageIntake;
-use crate::shard::{Shard, WAKER};
+use crate::shard::{ShardThread, WAKER};
 use crate::sockets::Sockets;
 use crate::usage::{self, Pipe};
 
@@ -40,7 +44,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// A thread or its poll could not be made.
-    #[error("the media thread cannot be started")]
+    #[error("a media thread cannot be started")]
     Thread(#[source] io::Error),
     /// The usage log cannot be read or written.
     #[error("the usage log in {folder} cannot be used")]
@@ -62,17 +66,46 @@ pub struct Node;
 /// The threads and tasks to wait for.
 #[derive(Debug)]
 pub(crate) struct Running {
-    shard: std::thread::JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
     pipe: Pipe,
 }
 
 impl Running {
-    /// The shard has been told; waits for its end, then for the usage.
+    /// The rooms have been told; waits for the end of all threads, then for the usage.
     pub(crate) async fn stop(self) {
-        let Self { shard, pipe } = self;
-        let _ = tokio::task::spawn_blocking(move || shard.join()).await;
+        let Self { threads, pipe } = self;
+        let wait = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        let _ = tokio::task::spawn_blocking(wait).await;
         pipe.stop().await;
     }
+}
+
+/// A media thread before it begins.
+struct Prepared {
+    poll: Poll,
+    sockets: Sockets,
+    to: ToShard,
+    inbox: ShardInbox,
+}
+
+impl Prepared {
+    fn new(listen: &Listen, counters: &Arc<Counters>) -> Result<Self, StartError> {
+        let mut sockets = Sockets::bind(std::slice::from_ref(listen), Arc::clone(counters))?;
+        let (poll, waker) = poll_and_waker(WAKER)?;
+        sockets.register(poll.registry()).map_err(StartError::Thread)?;
+        let (to, inbox) = mesh::to_shard(waker);
+        Ok(Self { poll, sockets, to, inbox })
+    }
+}
+
+fn poll_and_waker(token: Token) -> Result<(Poll, Arc<Waker>), StartError> {
+    let poll = Poll::new().map_err(StartError::Thread)?;
+    let waker = Waker::new(poll.registry(), token).map_err(StartError::Thread)?;
+    Ok((poll, Arc::new(waker)))
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new().name(name).spawn(body).map_err(StartError::Thread)
 }
 
 impl Node {
@@ -84,39 +117,68 @@ impl Node {
         config: NodeConfig,
         intake: Arc<dyn UsageIntake>,
     ) -> Result<NodeHandle, StartError> {
+        let count = config.listen.len();
+        if count == 0 || count > SHARDS_MAX {
+            let problem = format!("{count} media threads; 1 to {SHARDS_MAX} are allowed");
+            return Err(StartError::Config { key: "listen", problem });
+        }
         let counters = Arc::new(Counters::default());
-        let mut sockets = Sockets::bind(&config.listen, Arc::clone(&counters))?;
-        let candidates = sockets.candidates();
-        let poll = Poll::new().map_err(StartError::Thread)?;
-        sockets.register(poll.registry()).map_err(StartError::Thread)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(StartError::Thread)?);
+        let prepared: Vec<Prepared> = config
+            .listen
+            .iter()
+            .map(|listen| Prepared::new(listen, &counters))
+            .collect::<Result<_, _>>()?;
+        let addresses: Vec<_> = prepared.iter().map(|p| p.sockets.candidates()).collect();
+        let candidates = addresses.iter().flatten().copied().collect();
+        let (poll, waker) = poll_and_waker(WAKER)?;
 
         let folder = config.data_dir.join("usage");
         let (node, usage) = (config.node.clone(), config.usage);
         let (out, pipe) = usage::start(folder, node, usage, intake, Arc::clone(&counters)).await?;
 
-        let mut settings = SfuConfig::new(config.node, candidates.clone());
+        let mut settings = SfuConfig::new(config.node, addresses);
         settings.region = config.region;
         settings.limits = config.limits;
         settings.events = config.events.is_some();
-        let events = config.events;
         let (orders, orders_in) = mpsc::channel(ORDER_QUEUE_LEN);
-        let shard_counters = Arc::clone(&counters);
-        let seed: [u8; 32] = rand::random();
-        let shard = std::thread::Builder::new().name("fermata-media".to_owned()).spawn(move || {
-            let sfu = Sfu::new(settings, seed, Now::read());
-            Shard::new(sfu, poll, sockets, orders_in, (out, events), shard_counters).run();
-        });
-        let shard = match shard {
-            Ok(shard) => shard,
+        let (to_rooms, reports) = mesh::to_rooms(Arc::clone(&waker));
+        let shards: Vec<_> = prepared.iter().map(|prepared| prepared.to.clone()).collect();
+        let (sfu, cores) = Sfu::new(settings, rand::random(), Now::read());
+        let pinning = Pinning::new(config.pin_threads);
+        let mut bodies: Vec<(String, Box<dyn FnOnce() + Send>)> = Vec::new();
+        for (core, prepared) in cores.into_iter().zip(prepared) {
+            let ShardId(place) = core.id();
+            let Prepared { poll, sockets, inbox, .. } = prepared;
+            let others = shards.clone();
+            let thread = ShardThread::new(core, poll, sockets, inbox, to_rooms.clone(), others);
+            let body = move || {
+                pinning.pin(place.into());
+                thread.run();
+            };
+            bodies.push((format!("fermata-media-{place}"), Box::new(body)));
+        }
+        let rooms = Rooms::new(
+            sfu,
+            poll,
+            (orders_in, reports),
+            shards.clone(),
+            (out, config.events),
+            Arc::clone(&counters),
+        );
+        bodies.push(("fermata-rooms".to_owned(), Box::new(move || rooms.run())));
+        let spawned: Result<Vec<_>, _> =
+            bodies.into_iter().map(|(name, body)| spawn(name, body)).collect();
+        // Those that were started end by themselves: nobody is left to tell them anything.
+        let threads = match spawned {
+            Ok(threads) => threads,
             Err(error) => {
                 pipe.stop().await;
-                return Err(StartError::Thread(error));
+                return Err(error);
             }
         };
-        let running = tokio::sync::Mutex::new(Some(Running { shard, pipe }));
+        let running = tokio::sync::Mutex::new(Some(Running { threads, pipe }));
         let connections = AtomicU64::new(1);
-        let shared = Shared { orders, waker, counters, candidates, connections, running };
+        let shared = Shared { orders, waker, shards, counters, candidates, connections, running };
         Ok(NodeHandle { shared: Arc::new(shared) })
     }
 }

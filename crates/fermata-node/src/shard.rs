@@ -1,101 +1,67 @@
-//! The media thread: waits for packets, orders and deadlines, and hands them to the SFU one at a time.
+//! A media thread: waits for packets, work and deadlines, and hands them to its shard one at a time.
 //!
 //! It decides nothing. **Invariant:** no lock, no disk and no waiting here but for its own poll.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fermata_sfu::io::{
-    Admitted, Command, ConnectionId, Input, Join, Output, Reply, RequestId, Verdict,
-};
-use fermata_sfu::{Sfu, SfuStats};
-use fermata_types::{Now, Refusal, SdkAppId};
-use livekit_protocol as lk;
+use fermata_sfu::{Datagrams, Shard, ShardHop, ShardId, ShardReport};
+use fermata_types::Now;
 use mio::{Events, Poll, Token};
-use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::mpsc::TryRecvError;
 
-use crate::counters::{Counters, count};
-use crate::handle::{NodeEvent, SignalOut, SignalSink};
 use crate::inbox::{Inbox, Run};
-use crate::limits::{
-    DATAGRAMS_PER_WAKE, GATHER_FROM, GATHER_MAX, ORDERS_PER_WAKE, REQUESTS_MAX, SLEEP_MAX,
-};
+use crate::limits::{DATAGRAMS_PER_WAKE, GATHER_FROM, GATHER_MAX, ORDERS_PER_WAKE, SLEEP_MAX};
+use crate::mesh::{Gone, ShardInbox, ToRooms, ToShard, Work};
 use crate::sockets::Sockets;
-use crate::usage::UsageOut;
 
 /// The waker's token; sockets have theirs from 0.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
-/// What the rest of the program asks of the shard.
-#[derive(Debug)]
-pub(crate) enum Order {
-    Join { join: Box<Join>, sink: SignalSink, answer: oneshot::Sender<Result<Admitted, Refusal>> },
-    Signal(ConnectionId, Box<lk::signal_request::Message>),
-    SignalClosed(ConnectionId),
-    RefreshToken(ConnectionId, String),
-    Command(Command, oneshot::Sender<Reply>),
-    Verdict(SdkAppId, Verdict),
-    Stats(oneshot::Sender<SfuStats>),
-    Shutdown(oneshot::Sender<()>),
-}
-
-/// Somebody waits for the answer to a join.
-#[derive(Debug)]
-struct Asked {
-    answer: oneshot::Sender<Result<Admitted, Refusal>>,
-    probe: bool,
-}
-
 /// The thread's state.
 #[derive(Debug)]
-pub(crate) struct Shard {
-    sfu: Sfu,
+pub(crate) struct ShardThread {
+    shard: Shard,
     poll: Poll,
     sockets: Sockets,
-    orders: mpsc::Receiver<Order>,
-    usage: UsageOut,
-    events: Option<mpsc::Sender<NodeEvent>>,
-    counters: Arc<Counters>,
-    sinks: HashMap<ConnectionId, SignalSink>,
-    asked: HashMap<ConnectionId, Asked>,
-    requests: HashMap<RequestId, oneshot::Sender<Reply>>,
-    next_request: u64,
-    /// Connections whose queue broke while outputs were being taken; the SFU hears of them afterwards.
-    broken: Vec<ConnectionId>,
+    inbox: ShardInbox,
+    rooms: ToRooms,
+    /// The ways to all shards, by their places.
+    others: Vec<ToShard>,
+    /// What a full queue did not take; nothing else is taken from the core before.
+    held_report: Option<ShardReport>,
+    held_hop: Option<(ShardId, ShardHop)>,
+    /// Shards that something was put for, one bit for each.
+    to_wake: u64,
     deadline: Instant,
-    /// When the last round began, and how many datagrams it took.
+    /// When the last round began, and how many media packets had come by then.
     woken: Instant,
-    received: usize,
+    packets_before: u64,
 }
 
-impl Shard {
+impl ShardThread {
     pub(crate) fn new(
-        sfu: Sfu,
+        shard: Shard,
         poll: Poll,
         sockets: Sockets,
-        orders: mpsc::Receiver<Order>,
-        (usage, events): (UsageOut, Option<mpsc::Sender<NodeEvent>>),
-        counters: Arc<Counters>,
+        inbox: ShardInbox,
+        rooms: ToRooms,
+        others: Vec<ToShard>,
     ) -> Self {
+        let now = Now::read().instant;
         Self {
-            sfu,
+            shard,
             poll,
             sockets,
-            orders,
-            usage,
-            events,
-            counters,
-            sinks: HashMap::new(),
-            asked: HashMap::new(),
-            requests: HashMap::new(),
-            next_request: 0,
-            broken: Vec::new(),
-            deadline: Now::read().instant,
-            woken: Now::read().instant,
-            received: 0,
+            inbox,
+            rooms,
+            others,
+            held_report: None,
+            held_hop: None,
+            to_wake: 0,
+            deadline: now,
+            woken: now,
+            packets_before: 0,
         }
     }
 
@@ -106,39 +72,80 @@ impl Shard {
         let mut busy = true;
         loop {
             if let Err(error) = self.wait(&mut events, busy) {
-                tracing::error!(%error, "The media thread cannot wait for packets.");
-                return self.finish(None);
+                tracing::error!(%error, "A media thread cannot wait for packets.");
+                return;
             }
-            self.receive(&mut inbox);
+            let received = self.receive(&mut inbox);
             let now = Now::read();
-            match self.take_orders(now) {
-                Took::Some => busy = false,
-                Took::Full => busy = true,
-                Took::Shutdown(answer) => return self.finish(answer),
-            }
+            let hops = self.take_hops(now);
+            let took = self.take_work(now);
             if now.instant >= self.deadline {
-                self.input(now, Input::Timeout);
+                self.shard.handle_timeout(now);
             }
-            self.transmit(now);
-            self.usage.flush();
+            let told = received.and_then(|()| self.transmit(now));
+            match took {
+                Took::Some if told.is_ok() => busy = hops,
+                Took::Full if told.is_ok() => busy = true,
+                _ => return,
+            }
         }
     }
 
-    /// Sends what is due.
-    fn transmit(&mut self, now: Now) {
-        while let Some(egress) = self.sfu.poll_egress(now) {
+    /// Sends what is due, and tells the others what they have to know.
+    fn transmit(&mut self, now: Now) -> Result<(), Gone> {
+        while let Some(egress) = self.shard.poll_egress(now) {
             self.sockets.send(egress);
         }
+        let told = self.tell();
         // Whatever waits for its turn has moved the deadline.
-        self.drain();
+        self.deadline = self.shard.next_timeout();
+        told
+    }
+
+    /// Reports to the rooms, hops to other shards, as far as their queues take them.
+    fn tell(&mut self) -> Result<(), Gone> {
+        let mut reported = false;
+        while let Some(report) = self.held_report.take().or_else(|| self.shard.poll_report()) {
+            match self.rooms.put(report) {
+                Ok(()) => reported = true,
+                Err(Ok(report)) => {
+                    self.held_report = Some(report);
+                    break;
+                }
+                Err(Err(gone)) => return Err(gone),
+            }
+        }
+        if reported {
+            self.rooms.wake();
+        }
+        while let Some((to, hop)) = self.held_hop.take().or_else(|| self.shard.poll_hop()) {
+            let Some(other) = self.others.get(to.index()) else { continue };
+            match other.put_hop(self.shard.id(), hop) {
+                Ok(()) => self.to_wake |= 1_u64.checked_shl(to.0.into()).unwrap_or(0),
+                Err(Some(hop)) => {
+                    self.held_hop = Some((to, hop));
+                    break;
+                }
+                Err(None) => return Err(Gone),
+            }
+        }
+        for (place, other) in self.others.iter().enumerate() {
+            if self.to_wake >> place & 1 == 1 {
+                other.wake();
+            }
+        }
+        self.to_wake = 0;
+        Ok(())
     }
 
     /// Waits for the next thing to do; not at all if something is left over.
     fn wait(&mut self, events: &mut Events, busy: bool) -> io::Result<()> {
+        let left = self.held_report.is_some() || self.held_hop.is_some();
         let timeout = if busy || self.sockets.any_readable() {
             Duration::ZERO
         } else {
-            self.deadline.saturating_duration_since(Now::read().instant).min(SLEEP_MAX)
+            let sleep_max = if left { GATHER_MAX } else { SLEEP_MAX };
+            self.deadline.saturating_duration_since(Now::read().instant).min(sleep_max)
         };
         self.gather();
         match self.poll.poll(events, Some(timeout)) {
@@ -155,10 +162,10 @@ impl Shard {
         Ok(())
     }
 
-    /// Takes datagrams, so many that timers and orders are not kept waiting. What follows from one call's
+    /// Takes datagrams, so many that timers and work are not kept waiting. What follows from one call's
     /// datagrams goes out together, so that the kernel gets long runs.
-    fn receive(&mut self, inbox: &mut Inbox) {
-        self.received = 0;
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), Gone> {
+        self.packets_before = self.shard.packets_in();
         for place in 0..self.sockets.len() {
             let mut taken = 0;
             while taken < DATAGRAMS_PER_WAKE {
@@ -171,12 +178,13 @@ impl Shard {
                     taken += run.count();
                     let Run { source, data, segment_len } = run;
                     let destination = self.sockets.destination(place, source);
-                    self.input(now, Input::Datagrams { source, destination, data, segment_len });
+                    let datagrams = Datagrams { source, destination, data, segment_len };
+                    self.shard.handle_datagrams(now, datagrams);
                 }
-                self.transmit(now);
+                self.transmit(now)?;
             }
-            self.received += taken;
         }
+        Ok(())
     }
 
     /// Under load, lets datagrams gather for a moment: what comes and goes together costs a fraction of what
@@ -188,161 +196,43 @@ impl Shard {
     fn gather(&mut self) {
         let due = self.woken + GATHER_MAX;
         let wait = due.saturating_duration_since(Now::read().instant);
-        if self.received >= GATHER_FROM && !wait.is_zero() {
+        // Strangers' datagrams slow nobody down.
+        let received = self.shard.packets_in() - self.packets_before;
+        if received >= GATHER_FROM && !wait.is_zero() {
             std::thread::sleep(wait);
         }
     }
 
-    fn take_orders(&mut self, now: Now) -> Took {
+    /// Takes what other shards handed over; true if there may be more.
+    fn take_hops(&mut self, now: Now) -> bool {
         for _ in 0..ORDERS_PER_WAKE {
-            match self.orders.try_recv() {
-                Ok(Order::Shutdown(answer)) => return Took::Shutdown(Some(answer)),
-                Ok(order) => self.order(now, order),
+            let Ok((from, hop)) = self.inbox.hops.try_recv() else { return false };
+            self.shard.handle_hop(now, from, hop);
+        }
+        true
+    }
+
+    fn take_work(&mut self, now: Now) -> Took {
+        for _ in 0..ORDERS_PER_WAKE {
+            match self.inbox.work.try_recv() {
+                Ok(Work::Order(order)) => self.shard.handle_order(now, order),
+                Ok(Work::Stats(answer)) => {
+                    let _ = answer.send(self.shard.stats());
+                }
+                Ok(Work::Stop) | Err(TryRecvError::Disconnected) => return Took::Stop,
                 Err(TryRecvError::Empty) => return Took::Some,
-                Err(TryRecvError::Disconnected) => return Took::Shutdown(None),
             }
         }
         Took::Full
     }
-
-    fn order(&mut self, now: Now, order: Order) {
-        match order {
-            Order::Join { join, sink, answer } => {
-                let probe = join.probe;
-                if !probe {
-                    self.sinks.insert(join.connection, sink);
-                }
-                self.asked.insert(join.connection, Asked { answer, probe });
-                self.input(now, Input::Join(join));
-            }
-            Order::Signal(connection, message) => {
-                self.input(now, Input::Signal(connection, message));
-            }
-            Order::SignalClosed(connection) => {
-                self.sinks.remove(&connection);
-                self.input(now, Input::SignalClosed(connection));
-            }
-            Order::RefreshToken(connection, token) => {
-                self.input(now, Input::RefreshToken(connection, token));
-            }
-            Order::Command(command, answer) => self.command(now, command, answer),
-            Order::Verdict(app, verdict) => self.input(now, Input::Verdict(app, verdict)),
-            Order::Stats(answer) => {
-                let _ = answer.send(self.sfu.stats());
-            }
-            // Taken care of by the caller.
-            Order::Shutdown(answer) => drop(answer),
-        }
-    }
-
-    fn command(&mut self, now: Now, command: Command, answer: oneshot::Sender<Reply>) {
-        if self.requests.len() >= REQUESTS_MAX {
-            // Dropping the answer refuses the request.
-            count(&self.counters.requests_refused);
-            return;
-        }
-        self.next_request = self.next_request.wrapping_add(1);
-        let request = RequestId(self.next_request);
-        self.requests.insert(request, answer);
-        self.input(now, Input::Command(request, command));
-    }
-
-    /// One input, everything that follows from it, and from the connections that broke over it.
-    fn input(&mut self, now: Now, input: Input<'_>) {
-        self.sfu.handle_input(now, input);
-        self.drain();
-        while let Some(connection) = self.broken.pop() {
-            self.sfu.handle_input(now, Input::SignalClosed(connection));
-            self.drain();
-        }
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.sfu.poll_output() {
-                Output::Signal(connection, message) => {
-                    self.send_to_client(connection, SignalOut::Message(message));
-                }
-                Output::RefreshToken(connection, order) => {
-                    self.send_to_client(connection, SignalOut::RefreshToken(order));
-                }
-                Output::CloseSignal(connection) => {
-                    self.send_to_client(connection, SignalOut::Close);
-                    self.sinks.remove(&connection);
-                }
-                Output::Joined(connection, result) => self.joined(connection, result),
-                Output::Usage(fact) => self.usage.push(fact),
-                Output::Reply(request, reply) => {
-                    if let Some(answer) = self.requests.remove(&request) {
-                        let _ = answer.send(reply);
-                    }
-                }
-                Output::Event(event) => self.tell(NodeEvent::Room(event)),
-                Output::Samples(samples) => self.tell(NodeEvent::Samples(samples)),
-                Output::Timeout(deadline) => {
-                    self.deadline = deadline;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// To those who watch; media does not wait for them.
-    fn tell(&self, event: NodeEvent) {
-        let Some(events) = &self.events else { return };
-        if events.try_send(event).is_err() {
-            count(&self.counters.events_dropped);
-        }
-    }
-
-    fn joined(&mut self, connection: ConnectionId, result: Result<Admitted, Refusal>) {
-        let Some(Asked { answer, probe }) = self.asked.remove(&connection) else { return };
-        let admitted = result.is_ok();
-        if !admitted {
-            self.sinks.remove(&connection);
-        }
-        let heard = answer.send(result).is_ok();
-        if admitted && !heard && !probe {
-            // The client went away while it was being admitted.
-            self.sinks.remove(&connection);
-            self.broken.push(connection);
-        }
-    }
-
-    /// To a client's queue. A full one means a client that does not read: its connection is closed, and it may resume.
-    fn send_to_client(&mut self, connection: ConnectionId, message: SignalOut) {
-        let Some(sink) = self.sinks.get(&connection) else {
-            count(&self.counters.signal_dropped_gone);
-            return;
-        };
-        match sink.try_send(message) {
-            Ok(()) => return,
-            Err(TrySendError::Full(_)) => count(&self.counters.signal_queue_full),
-            Err(TrySendError::Closed(_)) => count(&self.counters.signal_dropped_gone),
-        }
-        // The SFU is not told here: what the client said before, above all that it leaves, may still be among
-        // the orders, and whoever carries the connection says that it is closed behind that.
-        self.sinks.remove(&connection);
-    }
-
-    /// Leave messages, closed stays, and every fact on its way to the log.
-    fn finish(mut self, answer: Option<oneshot::Sender<()>>) {
-        let now = Now::read();
-        self.input(now, Input::Shutdown);
-        self.transmit(now);
-        self.usage.finish();
-        if let Some(answer) = answer {
-            let _ = answer.send(());
-        }
-    }
 }
 
-/// How taking orders ended.
+/// How taking work ended.
 enum Took {
     /// No more for now.
     Some,
     /// There may be more.
     Full,
     /// The node stops.
-    Shutdown(Option<oneshot::Sender<()>>),
+    Stop,
 }

@@ -289,7 +289,7 @@ async fn wrong_settings_are_named() {
             assert!(error.to_string().contains(word), "{error} lacks {word:?}");
         }
     };
-    check(vec![], "1 to 8").await;
+    check(vec![], "1 to 64").await;
     check(vec![Listen::on("0.0.0.0:0".parse().unwrap())], "clients reach it").await;
     let crossed = Listen::on("127.0.0.1:0".parse().unwrap()).advertised_as("::1".parse().unwrap());
     check(vec![crossed], "other IP version").await;

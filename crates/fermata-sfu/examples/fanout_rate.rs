@@ -11,6 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use fermata_sfu::Datagrams;
 use fermata_sfu::io::{Input, Output};
 use fermata_types::Now;
 use livekit_protocol as lk;
@@ -110,14 +111,14 @@ fn chunk(world: &mut World, publishers: &[usize], shape: Shape, second: u32) -> 
         // What waits for a tick goes out in between.
         while due < arriving.at {
             world.now = world.now.plus(due.saturating_duration_since(world.now.instant));
-            due = step(world, Input::Timeout, &mut measured, &mut control);
+            due = step(world, None, &mut measured, &mut control);
         }
         world.now = world.now.plus(arriving.at.saturating_duration_since(world.now.instant));
         let (source, segment_len) =
             (world.clients[arriving.publisher].up.address, arriving.segment_len);
         let (data, destination) = (&mut arriving.data[..], server());
-        let input = Input::Datagrams { source, destination, data, segment_len };
-        due = step(world, input, &mut measured, &mut control);
+        let datagrams = Datagrams { source, destination, data, segment_len };
+        due = step(world, Some(datagrams), &mut measured, &mut control);
     }
     // Some publishers are a little behind.
     let whole = CHUNK + Duration::from_millis(20);
@@ -130,13 +131,16 @@ fn chunk(world: &mut World, publishers: &[usize], shape: Shape, second: u32) -> 
 /// One input and what goes out because of it; when the shard wants to go on.
 fn step(
     world: &mut World,
-    input: Input<'_>,
+    datagrams: Option<Datagrams<'_>>,
     measured: &mut Measured,
     control: &mut Vec<(std::net::SocketAddr, std::net::SocketAddr, Vec<u8>)>,
 ) -> Instant {
     let World { sfu, now, .. } = world;
     let begin = Now::read().instant;
-    sfu.handle_input(*now, input);
+    match datagrams {
+        Some(datagrams) => sfu.handle_datagrams(*now, datagrams),
+        None => sfu.handle_input(*now, Input::Timeout),
+    }
     while let Some(egress) = sfu.poll_egress(*now) {
         for batch in egress.batches() {
             measured.batches_out += 1;

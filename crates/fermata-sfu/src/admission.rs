@@ -17,12 +17,14 @@ use crate::limits::{
 pub struct Facts {
     /// The room, if it lives.
     pub room: Option<RoomFacts>,
-    /// Rooms of this shard.
+    /// Rooms of this node.
     pub rooms: usize,
     /// Rooms of the application that were made and nobody is in, as far as that matters: for [`admit_room`] alone.
     pub waiting: usize,
-    /// Participants of this shard.
+    /// Participants of this node.
     pub participants: usize,
+    /// Those of the application whose media has never connected so far.
+    pub connecting: usize,
     /// This identity left this room within the disconnect timeout.
     pub left_recently: bool,
     /// When this identity was last removed from this room.
@@ -180,6 +182,11 @@ fn check_room(join: &Join, scene: Scene, facts: &Facts, limits: &Limits) -> Resu
     let replaces = facts.room.is_some_and(|room| room.replaces);
     if facts.participants >= limits.participants_max && !replaces {
         return Err(Reason::NodeFull.into());
+    }
+    // Who never connects holds a place for a while; one application's must not hold everybody's.
+    if facts.connecting >= limits.connecting_max && !replaces {
+        let detail = format!("{} of the application's people are connecting", facts.connecting);
+        return Err(Refusal::with_detail(Reason::NodeFull, detail));
     }
     let Some(room) = facts.room else {
         if !join.may_create {

@@ -12,8 +12,8 @@ pub struct SfuConfig {
     pub node: NodeId,
     /// Region shown to clients; may be empty.
     pub region: String,
-    /// Addresses of the media socket that clients can reach, as host candidates. Never empty.
-    pub candidates: Vec<SocketAddr>,
+    /// Each shard's addresses that clients can reach, as host candidates. 1 to 64 shards, none without an address.
+    pub shards: Vec<Vec<SocketAddr>>,
     /// Limits that depend on the machine.
     pub limits: Limits,
     /// Somebody takes [`crate::io::Output::Event`] and [`crate::io::Output::Samples`]; else neither is made.
@@ -21,19 +21,21 @@ pub struct SfuConfig {
 }
 
 impl SfuConfig {
-    /// Default limits and timings with the given name and candidates.
-    pub fn new(node: NodeId, candidates: Vec<SocketAddr>) -> Self {
-        Self { node, region: String::new(), candidates, limits: Limits::default(), events: true }
+    /// Default limits and timings with the given name and the candidates of each shard.
+    pub fn new(node: NodeId, shards: Vec<Vec<SocketAddr>>) -> Self {
+        Self { node, region: String::new(), shards, limits: Limits::default(), events: true }
     }
 }
 
 /// Limits and timings that an operator may set.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Most rooms of this shard. Above: `node_full`.
+    /// Most rooms of this node. Above: `node_full`.
     pub rooms_max: usize,
-    /// Most participants of this shard. Above: `node_full`.
+    /// Most participants of this node. Above: `node_full`.
     pub participants_max: usize,
+    /// Most participants of one application whose media has never connected so far. Above: `node_full`.
+    pub connecting_max: usize,
     /// Most users in one room of scene `live`.
     pub live_users_max: usize,
     /// Most users in one room of scene `call` (vendor's rule).
@@ -44,6 +46,9 @@ pub struct Limits {
     pub join_deadline: Duration,
     /// How long a live room waits after its last leaver was audience.
     pub live_room_linger: Duration,
+    /// How much more than the idlest shard one may have to do, in streams (people, and tracks they receive), before
+    /// people of its rooms are served elsewhere too.
+    pub imbalance_max: usize,
 }
 
 impl Default for Limits {
@@ -51,11 +56,13 @@ impl Default for Limits {
         Self {
             rooms_max: 10_000,
             participants_max: 20_000,
+            connecting_max: 5_000,
             live_users_max: 10_000,
             call_users_max: 300,
             publishers_max: 50,
             join_deadline: Duration::from_mins(1),
             live_room_linger: Duration::from_mins(10),
+            imbalance_max: 100,
         }
     }
 }

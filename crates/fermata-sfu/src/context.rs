@@ -1,25 +1,15 @@
-//! What every part of the shard writes to: outputs, events of connections, deadlines, counters.
+//! What every part of the rooms writes to: outputs, deadlines, counters.
 
 use std::collections::VecDeque;
 
-use fermata_transport::Event;
 use fermata_types::Now;
 use livekit_protocol as lk;
 
 use crate::SfuStats;
 use crate::io::{ConnectionId, Output};
-use crate::key::LinkId;
-use crate::path::Control;
-use crate::timer::Timers;
-
-/// What a connection reports.
-#[derive(Debug)]
-pub(crate) enum LinkEvent {
-    /// In the transport's words.
-    Transport(Event),
-    /// It failed inside and is not used any more.
-    Broken,
-}
+use crate::key::ParticipantId;
+use crate::seam::{Order, ShardId, ShardOrder};
+use crate::timer::{Timer, Timers};
 
 /// Where results go; apart from rooms and participants, so that both can be borrowed at once.
 #[derive(Debug)]
@@ -28,12 +18,10 @@ pub(crate) struct Context {
     pub(crate) now: Now,
     /// Results not yet polled.
     pub(crate) out: VecDeque<Output>,
-    /// Events of connections not yet handled.
-    pub(crate) events: VecDeque<(LinkId, LinkEvent)>,
-    /// Datagrams that are no media.
-    pub(crate) control: Control,
+    /// Whose connections broke while they negotiated.
+    pub(crate) broken: VecDeque<ParticipantId>,
     /// Deadlines.
-    pub(crate) timers: Timers,
+    pub(crate) timers: Timers<Timer>,
     /// Counters; gauges are filled in when asked for.
     pub(crate) stats: SfuStats,
 }
@@ -44,11 +32,15 @@ impl Context {
         Self {
             now,
             out: VecDeque::new(),
-            events: VecDeque::new(),
-            control: Control::new(),
+            broken: VecDeque::new(),
             timers: Timers::default(),
             stats: SfuStats::default(),
         }
+    }
+
+    /// Tells a shard what to do.
+    pub(crate) fn order(&mut self, shard: ShardId, order: Order) {
+        self.out.push_back(Output::Order(shard, ShardOrder(order)));
     }
 
     /// Sends a message to a client, if it is connected at the moment.

@@ -1,46 +1,27 @@
-//! Data messages: who may send what to whom, and queues towards receivers.
+//! Data messages: who may send what to whom. The queues towards receivers are at the shards.
 //!
 //! Payloads are passed on as they are, encrypted ones too. Messages of one sender stay in order.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use fermata_transport::{Channel, SendError};
+use fermata_transport::Channel;
 use livekit_protocol as lk;
 use lk::data_packet::Value;
 use prost::Message as _;
 
-use crate::context::Context;
 use crate::io::RoomPermission;
 use crate::key::{LinkId, ParticipantId, RoomId, Side};
-use crate::limits::{
-    DATA_BACKLOG_BYTES_MAX, DATA_BACKLOG_MESSAGES_MAX, DATA_DESTINATIONS_MAX, DATA_LEN_MAX,
-    REPLAY_AGE_MAX, REPLAY_BYTES_MAX,
-};
+use crate::limits::{DATA_DESTINATIONS_MAX, DATA_LEN_MAX, REQUEST_SIDS_MAX};
 use crate::participant::Participant;
+use crate::seam::{Message, Order, ShardId};
 use crate::sfu::Sfu;
 
-/// A message for one receiver, encoded once for all of them.
-#[derive(Debug, Clone)]
-pub(crate) struct Message {
-    channel: Channel,
-    binary: bool,
-    data: Arc<[u8]>,
-    /// Sender's sid and sequence, of reliable messages that have one.
-    origin: Option<(Arc<str>, u32)>,
-}
-
-/// What a participant sent last, and what waits for it.
+/// What a participant sent last.
 #[derive(Debug, Default)]
 pub(crate) struct DataState {
     /// Highest sequence of its reliable messages.
     pub(crate) last_sequence: u32,
-    backlog: VecDeque<Message>,
-    backlog_bytes: usize,
-    /// What it was sent lately on the reliable channel.
-    sent: VecDeque<(Instant, Message)>,
-    sent_bytes: usize,
 }
 
 /// Why a message is not passed on.
@@ -230,19 +211,13 @@ impl Sfu {
     ) {
         let Self { participants, rooms, context, .. } = self;
         let Some(room) = rooms.get(&room) else { return };
-        for member in room.members.values() {
-            let Some(receiver) = participants.get_mut(member) else { continue };
-            if includes(receiver) {
-                give(receiver, message.clone(), context);
-            }
+        let mut peers: BTreeMap<ShardId, Vec<ParticipantId>> = BTreeMap::new();
+        let members = room.members.values().filter_map(|member| participants.get(member));
+        for receiver in members.filter(|member| includes(member)) {
+            peers.entry(receiver.shard).or_default().push(receiver.id);
         }
-    }
-
-    /// Sends what waited for a receiver, as far as its channels take it.
-    pub(crate) fn flush_data(&mut self, id: ParticipantId) {
-        let Self { participants, context, .. } = self;
-        if let Some(participant) = participants.get_mut(&id) {
-            flush(participant, context);
+        for (shard, peers) in peers {
+            context.order(shard, Order::Data { peers, message: message.clone() });
         }
     }
 
@@ -252,94 +227,10 @@ impl Sfu {
         id: ParticipantId,
         states: &[lk::DataChannelReceiveState],
     ) {
-        let Self { participants, context, .. } = self;
-        let Some(participant) = participants.get_mut(&id) else { return };
-        forget_sent(&mut participant.data, context.now.instant);
-        let has = |origin: &str| {
-            let state = states.iter().find(|state| state.publisher_sid == origin);
-            state.map_or(0, |state| state.last_seq)
-        };
-        let missing: Vec<Message> = participant
-            .data
-            .sent
-            .iter()
-            .map(|(_, message)| message)
-            .filter(|message| message.origin.as_ref().is_some_and(|(sid, seq)| *seq > has(sid)))
-            .cloned()
-            .collect();
-        for message in missing {
-            push(participant, Message { origin: None, ..message }, context);
-        }
-        flush(participant, context);
-    }
-}
-
-impl DataState {
-    /// Nothing waits.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.backlog.is_empty()
-    }
-}
-
-/// Hands a message to one receiver, behind what waits for it already.
-fn give(receiver: &mut Participant, message: Message, context: &mut Context) {
-    if message.origin.is_some() {
-        let data = &mut receiver.data;
-        data.sent_bytes += message.data.len();
-        data.sent.push_back((context.now.instant, message.clone()));
-        forget_sent(data, context.now.instant);
-    }
-    push(receiver, message, context);
-    flush(receiver, context);
-}
-
-/// Queues a message, or drops it if too much waits already.
-fn push(receiver: &mut Participant, message: Message, context: &mut Context) {
-    let data = &mut receiver.data;
-    let bytes = data.backlog_bytes + message.data.len();
-    if data.backlog.len() >= DATA_BACKLOG_MESSAGES_MAX || bytes > DATA_BACKLOG_BYTES_MAX {
-        context.stats.data_dropped_full += 1;
-        return;
-    }
-    data.backlog_bytes = bytes;
-    data.backlog.push_back(message);
-}
-
-/// Sends from the front of the queue. What its channel does not take now stays, unless it is lossy
-/// and the channel is full.
-fn flush(receiver: &mut Participant, context: &mut Context) {
-    let side = receiver.out_side();
-    let Participant { data, up, down, .. } = receiver;
-    let link = if side == Side::Up { up.as_mut() } else { down.as_mut() };
-    let Some(link) = link else { return };
-    while let Some(message) = data.backlog.front() {
-        if !link.transport().channel_open(message.channel) {
-            return;
-        }
-        let (channel, binary) = (message.channel, message.binary);
-        let bytes = Arc::clone(&message.data);
-        match link.steady(context, |t| t.send_data(channel, binary, &bytes)) {
-            Some(Ok(())) => context.stats.data_out += 1,
-            Some(Err(SendError::Full | SendError::NotOpen)) if channel == Channel::Reliable => {
-                return;
-            }
-            Some(Err(_)) => context.stats.data_dropped_full += 1,
-            None => return,
-        }
-        data.backlog_bytes = data.backlog_bytes.saturating_sub(bytes.len());
-        data.backlog.pop_front();
-    }
-}
-
-/// Forgets what is too old or too much to be sent again.
-fn forget_sent(data: &mut DataState, now: Instant) {
-    while let Some((at, message)) = data.sent.front() {
-        let old = now.saturating_duration_since(*at) > REPLAY_AGE_MAX;
-        if !old && data.sent_bytes <= REPLAY_BYTES_MAX {
-            return;
-        }
-        data.sent_bytes = data.sent_bytes.saturating_sub(message.data.len());
-        data.sent.pop_front();
+        let Some(participant) = self.participants.get(&id) else { return };
+        let states = states.iter().take(REQUEST_SIDS_MAX);
+        let has = states.map(|state| (state.publisher_sid.clone(), state.last_seq)).collect();
+        self.context.order(participant.shard, Order::Replay { peer: id, has });
     }
 }
 

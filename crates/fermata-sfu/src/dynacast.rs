@@ -9,7 +9,9 @@ use lk::signal_response::Message as Response;
 use crate::forward::Quality;
 use crate::key::TrackId;
 use crate::limits::DYNACAST_DOWN_DELAY;
+use crate::seam::ShardId;
 use crate::sfu::Sfu;
+use crate::timer::Timer;
 
 /// What a publisher was told about one track.
 #[derive(Debug)]
@@ -31,6 +33,11 @@ impl Dynacast {
     /// Was the publisher told that nobody wants the track?
     pub(crate) fn wants_nothing(&self) -> bool {
         self.told.is_none()
+    }
+
+    /// When to look again.
+    fn due(&self) -> Option<Instant> {
+        Some(self.less_since? + DYNACAST_DOWN_DELAY)
     }
 
     /// What to tell now, if anything: more at once, less only once it has been less for a while.
@@ -56,6 +63,16 @@ impl Dynacast {
 }
 
 impl Sfu {
+    /// What is wanted of a track at a shard has changed.
+    pub(crate) fn on_wanted(&mut self, id: TrackId, at: ShardId, wanted: Option<Quality>) {
+        let Some(publication) = self.tracks.get_mut(&id) else { return };
+        // A shard that does not serve anybody any more has nothing to say.
+        if publication.shard == at || publication.mirrors.contains_key(&at) {
+            publication.wanted.insert(at, wanted);
+            self.update_dynacast(id);
+        }
+    }
+
     /// Looks at what subscribers want of a track, and tells its publisher if that changed.
     pub(crate) fn update_dynacast(&mut self, id: TrackId) {
         let Self { participants, tracks, context, .. } = self;
@@ -63,22 +80,15 @@ impl Sfu {
         if publication.kind != MediaKind::Video {
             return;
         }
-        let wishes = publication.subscribers.iter().filter(|_| !publication.blocked).filter_map(
-            |subscriber| {
-                let subscription = participants.get(&subscriber)?.subscriptions.get(id)?;
-                match &publication.up {
-                    Some(up) => subscription.down.wanted_quality(up),
-                    // Nothing came yet; how could it, if it was stopped: everything is wanted.
-                    None => Some(Quality::High),
-                }
-            },
-        );
-        let wanted = wishes.max();
-        let Some(wanted) = publication.dynacast.decide(context.now.instant, wanted) else { return };
-        let codec = match &publication.up {
-            Some(up) => up.codec().name().to_lowercase(),
-            None => publication.info.mime_type.trim_start_matches("video/").to_lowercase(),
-        };
+        let wishes = publication.wanted.values().filter(|_| !publication.blocked);
+        let wanted = wishes.copied().max().flatten();
+        let decided = publication.dynacast.decide(context.now.instant, wanted);
+        match publication.dynacast.due() {
+            Some(at) => context.timers.arm(Timer::Dynacast(id), at),
+            None => context.timers.disarm(Timer::Dynacast(id)),
+        }
+        let Some(wanted) = decided else { return };
+        let codec = publication.info.mime_type.trim_start_matches("video/").to_lowercase();
         let qualities: Vec<_> = Quality::ALL
             .into_iter()
             .map(|quality| lk::SubscribedQuality {
@@ -94,6 +104,7 @@ impl Sfu {
         };
         let connection = participants.get(&publication.publisher).and_then(|p| p.connection);
         context.signal(connection, Response::SubscribedQualityUpdate(update));
+        self.tell_shards(id);
     }
 }
 

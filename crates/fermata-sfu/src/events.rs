@@ -9,6 +9,7 @@ use livekit_protocol as lk;
 use crate::io::{Occupant, Output, RoomEvent, RoomEventKind};
 use crate::key::{ParticipantId, RoomId, TrackId};
 use crate::participant::Participant;
+use crate::seam::Order;
 use crate::sfu::Sfu;
 
 impl Sfu {
@@ -149,7 +150,9 @@ impl Sfu {
         if std::mem::replace(&mut publication.muted_noted, muted) == muted {
             return;
         }
-        self.rest(track);
+        for shard in publication.shards() {
+            self.context.order(shard, Order::Rest(track));
+        }
         if let Some(track) = self.told_track(track).map(Box::new) {
             self.tell_about(id, |occupant| RoomEventKind::TrackMuted { occupant, track });
         }
@@ -217,8 +220,8 @@ mod tests {
     fn a_role_that_changed_is_told_once() {
         let now = Now::read();
         let candidates = vec!["10.0.0.1:7882".parse().unwrap()];
-        let config = SfuConfig::new(NodeId::from_text("ND_test"), candidates);
-        let mut sfu = Sfu::new(config, [7; 32], now);
+        let config = SfuConfig::new(NodeId::from_text("ND_test"), vec![candidates]);
+        let (mut sfu, _) = Sfu::new(config, [7; 32], now);
         let verdict = Verdict {
             epoch: 1,
             refused: Vec::new(),

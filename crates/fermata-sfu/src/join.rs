@@ -19,6 +19,7 @@ use crate::limits::{
 use crate::link::Link;
 use crate::participant::{NewParticipant, Participant};
 use crate::room::{NewRoom, Room, enabled_codecs};
+use crate::seam::{Order, PeerSpec, ShardId};
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -74,6 +75,7 @@ impl Sfu {
             rooms: self.rooms.len(),
             waiting: 0,
             participants: self.participants.len(),
+            connecting: self.connecting.get(&join.app).copied().unwrap_or(0),
             left_recently: self.left_recently(join),
             removed_at: self.revocations.get(join.app, &join.room, &join.identity),
             stopping: self.stopping,
@@ -99,10 +101,13 @@ impl Sfu {
         let now = self.context.now;
         let id = ParticipantId(self.next_id());
         let sid = self.new_participant_sid();
+        let home = self.rooms.get(&room_id).map(|room| room.home);
+        let shard = self.placement.place(home.unwrap_or(ShardId(0)));
         let client = std::mem::take(&mut join.client);
         let new = NewParticipant {
             id,
             sid,
+            shard,
             room: room_id,
             role: admission.role,
             scene: admission.scene,
@@ -141,7 +146,8 @@ impl Sfu {
         let id = RoomId(self.next_id());
         let sid = self.new_room_sid();
         let (app, name) = key.clone();
-        self.rooms.insert(id, Room::new(NewRoom { id, sid, app, name, scene, options, now }));
+        let home = self.placement.home();
+        self.rooms.insert(id, Room::new(NewRoom { id, home, sid, app, name, scene, options, now }));
         self.room_ids.insert(key, id);
         self.context.timers.arm(Timer::Quality(id), now.instant + QUALITY_INTERVAL);
         self.arm_samples(id);
@@ -150,7 +156,7 @@ impl Sfu {
     }
 
     /// Puts the participant into every map and writes down that the stay began.
-    fn take_in(&mut self, mut participant: Participant, scene: Scene, connection: ConnectionId) {
+    fn take_in(&mut self, participant: Participant, scene: Scene, connection: ConnectionId) {
         let now = self.context.now;
         let id = participant.id;
         let Some(room) = self.rooms.get_mut(&participant.room) else { return };
@@ -167,33 +173,59 @@ impl Sfu {
             entered_at: participant.meter.entered_at(),
         })));
         self.context.out.push_back(Output::Joined(connection, Ok(admitted)));
-        self.add_links(&mut participant);
+        self.placement.add(participant.shard);
+        *self.connecting.entry(room.app).or_insert(0) += 1;
         self.connections.insert(connection, id);
         self.participants.insert(id, participant);
+        self.open_links(id);
         let timers = &mut self.context.timers;
         timers.arm(Timer::JoinDeadline(id), now.instant + self.config.limits.join_deadline);
         timers.arm(Timer::Meter(id), now.instant + METER_INTERVAL);
         self.arm_vanish(id);
     }
 
-    /// Makes the connections that the participant's dialect has.
-    fn add_links(&mut self, participant: &mut Participant) {
-        let id = |side| LinkId { participant: participant.id, side };
-        if participant.single {
-            participant.up = Some(self.new_link(id(Side::Up), PeerKind::Single));
-        } else {
-            participant.up = Some(self.new_link(id(Side::Up), PeerKind::Publisher));
-            participant.down = Some(self.new_link(id(Side::Down), PeerKind::Subscriber));
+    /// One of an application's people has connected, or is gone before that.
+    pub(crate) fn note_not_connecting(&mut self, room: RoomId) {
+        let Some(app) = self.rooms.get(&room).map(|room| room.app) else { return };
+        if let Some(count) = self.connecting.get_mut(&app) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.connecting.remove(&app);
+            }
         }
     }
 
-    /// A new connection that can be found.
-    pub(crate) fn new_link(&mut self, id: LinkId, kind: PeerKind) -> Link {
+    /// Makes the connections that the participant's dialect has, at its shard.
+    fn open_links(&mut self, id: ParticipantId) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let Some(room) = self.rooms.get(&participant.room) else { return };
+        let (shard, single) = (participant.shard, participant.single);
+        let sid = participant.sid.clone();
+        let spec = PeerSpec { id, single, sid, app: room.app, room_sid: room.sid.clone() };
+        self.context.order(shard, Order::Enter(Box::new(spec)));
+        let link = |side| LinkId { participant: id, side };
+        if single {
+            self.open_link(link(Side::Up), PeerKind::Single);
+        } else {
+            self.open_link(link(Side::Up), PeerKind::Publisher);
+            self.open_link(link(Side::Down), PeerKind::Subscriber);
+        }
+    }
+
+    /// A new connection in the place of what was there.
+    pub(crate) fn open_link(&mut self, id: LinkId, kind: PeerKind) {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let link = Link::new(self.context.now.instant, id, kind, &self.transport, seed);
-        self.demux.set_ufrag(id, "", link.ufrag());
-        link
+        let Self { participants, context, transports, .. } = self;
+        let Some(participant) = participants.get_mut(&id.participant) else { return };
+        let Some(config) = transports.get(participant.shard.index()) else { return };
+        participant.links_opened += 1;
+        let nth = participant.links_opened;
+        let link = Link::open(context, (id, nth), participant.shard, kind, config, seed);
+        match id.side {
+            Side::Up => participant.up = Some(link),
+            Side::Down => participant.down = Some(link),
+        }
     }
 
     /// Sends the first message and tells the others.

@@ -1,14 +1,14 @@
-//! Short names for what lives in a shard; never shown outside.
+//! Short names for what lives in a node; never shown outside.
 
-/// A participant of this shard.
+/// A participant of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ParticipantId(pub(crate) u64);
 
-/// A room of this shard.
+/// A room of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomId(pub(crate) u64);
 
-/// A published track of this shard.
+/// A published track of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TrackId(pub(crate) u64);
 
@@ -25,7 +25,7 @@ pub(crate) enum Side {
     Down,
 }
 
-/// A WebRTC connection of this shard.
+/// A WebRTC connection of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LinkId {
     /// Whose.

@@ -9,7 +9,8 @@ use lk::leave_request::Action;
 use lk::signal_response::Message as Response;
 
 use crate::io::{ConnectionId, Output, UsageFact};
-use crate::key::{LinkId, ParticipantId, RoomId, Side};
+use crate::key::{ParticipantId, RoomId};
+use crate::seam::Order;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -91,8 +92,9 @@ impl Sfu {
         }
         self.unsubscribe_all(id);
         self.fail_calls(id);
-        for side in [Side::Up, Side::Down] {
-            self.drop_link(LinkId { participant: id, side });
+        if let Some(shard) = self.participants.get(&id).map(|participant| participant.shard) {
+            self.placement.remove(shard);
+            self.context.order(shard, Order::Leave(id));
         }
         for timer in [
             Timer::JoinDeadline(id),
@@ -104,6 +106,9 @@ impl Sfu {
             self.context.timers.disarm(timer);
         }
         let Some(mut participant) = self.participants.remove(&id) else { return };
+        if !participant.was_connected {
+            self.note_not_connecting(room_id);
+        }
         participant.state = lk::participant_info::State::Disconnected;
         participant.version += 1;
         let mut info = participant.info(Vec::new());
@@ -157,21 +162,6 @@ impl Sfu {
         self.connections.remove(&connection);
         self.context.signal(Some(connection), Response::Leave(leave));
         self.context.out.push_back(Output::CloseSignal(connection));
-    }
-
-    /// Takes a connection away for good.
-    pub(crate) fn drop_link(&mut self, id: LinkId) {
-        let Self { participants, context, demux, .. } = self;
-        let Some(participant) = participants.get_mut(&id.participant) else { return };
-        let link = match id.side {
-            Side::Up => participant.up.take(),
-            Side::Down => participant.down.take(),
-        };
-        if let Some(mut link) = link {
-            link.with(context, fermata_transport::Transport::close);
-            demux.remove(id, link.ufrag());
-            context.timers.disarm(Timer::Link(id));
-        }
     }
 
     /// Starts the wait that closes an empty room.

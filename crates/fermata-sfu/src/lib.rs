@@ -1,8 +1,13 @@
-//! Rooms, participants, tracks, forwarding and metering of one shard, without IO.
+//! Rooms, participants, tracks, forwarding and metering of one node, without IO.
 //!
-//! One [`Sfu`] belongs to one media thread. It is driven by [`Sfu::handle_input`], [`Sfu::poll_egress`] and
-//! [`Sfu::poll_output`]; it owns no socket, reads no clock and decides everything: who may enter ([`admission`]),
-//! what is offered, what is forwarded ([`forward`]), what is counted ([`meter`]).
+//! There are two kinds of parts, which share nothing and tell each other what they have to ([`ShardOrder`],
+//! [`ShardReport`], [`ShardHop`]):
+//! - [`Sfu`], the rooms: who may enter ([`admission`]), what is offered, who receives what, what is counted
+//!   ([`meter`]);
+//! - [`Shard`], the connections of some of the people, and the way of packets through them ([`forward`]). A room may
+//!   be served by several.
+//!
+//! They own no socket and read no clock. [`Local`] is all of them in one thread.
 //!
 //! What it is not: it knows no HTTP, no WebSocket, no token and no store.
 //!
@@ -10,7 +15,7 @@
 //! - a refused join changes nothing; a participant is in exactly one room, under one identity;
 //! - every stay that was opened is closed once, its windows before it;
 //! - what breaks inside one connection closes that participant and no other;
-//! - a media packet is stored once, whoever receives it, and on its way nothing is allocated;
+//! - a media packet is stored once in each shard, whoever receives it, and on its way nothing is allocated;
 //! - every queue and map has a bound in `limits.rs` or in [`Limits`].
 
 pub mod admission;
@@ -18,7 +23,6 @@ mod command;
 mod config;
 mod context;
 mod data;
-mod demux;
 mod departure;
 mod dynacast;
 mod events;
@@ -29,32 +33,37 @@ mod key;
 mod leave;
 mod limits;
 mod link;
-mod media;
+mod local;
 pub mod meter;
 mod mute;
 mod negotiate;
 mod participant;
-mod path;
 mod permission;
+mod placement;
 mod publication;
 mod publish;
 mod quality;
 mod rate;
 mod recent;
+mod reports;
 mod resume;
 mod revocation;
 mod room;
 mod sample;
+mod seam;
 mod sections;
 mod sfu;
+mod shard;
 mod signal;
 mod stats;
 mod subscribe;
-mod subscriptions;
 mod timer;
 mod update;
 
 pub use config::{Limits, SfuConfig};
 pub use data::read_data_packet;
+pub use local::Local;
+pub use seam::{ShardHop, ShardId, ShardOrder, ShardReport};
 pub use sfu::Sfu;
+pub use shard::{Datagrams, Shard};
 pub use stats::SfuStats;

@@ -173,3 +173,22 @@ pub(crate) const RPC_MESSAGE_LEN_MAX: usize = 256;
 pub(crate) const RPC_ACK_TIMEOUT: Duration = Duration::from_secs(7);
 /// Longest time that a call may take. Longer: `Invalid`.
 pub(crate) const RPC_TIMEOUT_MAX: Duration = Duration::from_mins(1);
+/// How often the rooms hear of signs of life on media connections, while there are some.
+pub(crate) const HEARD_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the loudness of packets is gathered before the rooms hear of it.
+pub(crate) const LEVELS_INTERVAL: Duration = Duration::from_millis(20);
+/// Loudness of so many packets is gathered. Above: not counted as speech, counted as limited.
+pub(crate) const LEVELS_MAX: usize = 4_096;
+/// Least time between two rounds of work on a track.
+pub(crate) const TRACK_PAUSE: Duration = Duration::from_millis(10);
+/// Payloads that go to another shard together, bytes. Above: dropped, counted; more than one call to the kernel brings.
+pub(crate) const HOP_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Batches on their way to another shard. Above: packets for it are dropped, counted.
+pub(crate) const HOP_BATCHES_MAX: usize = 64;
+/// Most shards of a node.
+pub(crate) const SHARDS_MAX: usize = 64;
+/// Reports that wait for the rooms. Above: messages of clients, loudness and samples are dropped, counted; changes of
+/// connections are not, of which there are only so many.
+pub(crate) const REPORTS_WAITING_MAX: usize = 16_384;
+/// Deadlines that are served in one step. The rest follows in the next, behind what came meanwhile.
+pub(crate) const TIMERS_PER_STEP: usize = 256;

@@ -12,7 +12,6 @@ use lk::signal_response::Message as Response;
 use crate::key::{ParticipantId, TrackId};
 use crate::publication::Publication;
 use crate::sfu::Sfu;
-use crate::timer::Timer;
 
 /// What of a user is not forwarded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,6 +88,8 @@ impl Sfu {
             return;
         }
         let (id, muted) = (publication.publisher, publication.info.muted);
+        self.tell_shards(track);
+        let Some(publication) = self.tracks.get(&track) else { return };
         if muted
             && let Some(room) = self.rooms.get_mut(&publication.room)
             && let Some(participant) = self.participants.get(&id)
@@ -109,7 +110,9 @@ impl Sfu {
                 continue;
             }
             self.refresh_muted(track);
-            self.pause(track, covered);
+            // Also where the client says that it is muted anyway.
+            self.tell_shards(track);
+            self.update_dynacast(track);
         }
     }
 
@@ -125,33 +128,6 @@ impl Sfu {
         publication.blocked = true;
         publication.settle_muted();
     }
-
-    /// Ends what is being forwarded of a track, so that nobody is counted as receiving it; or lets it go on, video
-    /// from a keyframe on.
-    fn pause(&mut self, track: TrackId, paused: bool) {
-        let Self { participants, tracks, context, .. } = self;
-        let now = context.now.instant;
-        let Some(publication) = tracks.get_mut(&track) else { return };
-        for subscriber in publication.subscribers.iter() {
-            let Some(participant) = participants.get_mut(&subscriber) else { continue };
-            let Some(subscription) = participant.subscriptions.get_mut(track) else { continue };
-            subscription.down.set_paused(paused);
-            if paused {
-                let before = std::mem::take(&mut subscription.area);
-                subscription.history.clear();
-                participant.set_area(now, before, 0);
-                if let Some((link, _)) = participant.sending() {
-                    link.queue.forget(track);
-                }
-            } else if let Some(up) = publication.up.as_mut() {
-                subscription.down.select(now, up);
-                if let Some(layer) = subscription.down.needs_keyframe() {
-                    up.request_keyframe(layer);
-                }
-            }
-        }
-        context.timers.arm_earlier(Timer::Track(track), now);
-    }
 }
 
 impl Publication {
@@ -159,10 +135,6 @@ impl Publication {
     /// True if that changed.
     fn settle_muted(&mut self) -> bool {
         let muted = self.client_muted || self.blocked;
-        let changed = std::mem::replace(&mut self.info.muted, muted) != muted;
-        if let Some(up) = self.up.as_mut() {
-            up.set_muted(muted);
-        }
-        changed
+        std::mem::replace(&mut self.info.muted, muted) != muted
     }
 }

@@ -13,6 +13,7 @@ use lk::signal_response::Message as Response;
 use crate::key::{LinkId, ParticipantId, Side};
 use crate::leave::Leaving;
 use crate::limits::{CANDIDATE_LEN_MAX, NEGOTIATION_TIMEOUT, SDP_LEN_MAX};
+use crate::seam::Order;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -57,7 +58,7 @@ impl Sfu {
     pub(crate) fn restart_ice(&mut self, id: ParticipantId) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let Some(link) = participant.down.as_ref() else { return };
-        if link.transport().has_pending_offer() {
+        if link.session().has_pending_offer() {
             participant.restart_wanted = true;
             self.repeat_offer(id);
         } else {
@@ -67,7 +68,7 @@ impl Sfu {
 
     /// The client answers our offer.
     pub(crate) fn on_answer(&mut self, id: ParticipantId, answer: &lk::SessionDescription) {
-        let Self { participants, context, demux, .. } = self;
+        let Self { participants, context, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
         // An answer to an offer that was replaced by a later one. Older clients send no number.
         if answer.id != 0 && answer.id != participant.offer_id {
@@ -80,10 +81,6 @@ impl Sfu {
         }
         match link.with(context, |t| t.accept_answer(&answer.sdp)) {
             Some(Ok(())) => {
-                if let Some(old) = link.renew_ufrag() {
-                    let link_id = LinkId { participant: id, side: Side::Down };
-                    demux.set_ufrag(link_id, &old, link.ufrag());
-                }
                 participant.offer_sdp.clear();
                 context.timers.disarm(Timer::Negotiation(id));
                 let restart = participant.restart_wanted;
@@ -102,7 +99,7 @@ impl Sfu {
     pub(crate) fn on_negotiation_timeout(&mut self, id: ParticipantId) {
         let Some(participant) = self.participants.get(&id) else { return };
         let pending =
-            participant.down.as_ref().is_some_and(|link| link.transport().has_pending_offer());
+            participant.down.as_ref().is_some_and(|link| link.session().has_pending_offer());
         // Who never connected has its join deadline.
         if pending && participant.connection.is_some() && participant.was_connected {
             self.close_participant(id, Leaving::Failed);
@@ -116,7 +113,7 @@ impl Sfu {
             return;
         }
         self.renew_ended_link(id);
-        let Self { participants, context, demux, .. } = self;
+        let Self { participants, context, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
         let Some(link) = participant.up.as_mut() else { return };
         let offered = match link.with(context, |t| t.accept_offer(&offer.sdp)) {
@@ -133,9 +130,6 @@ impl Sfu {
             }
             None => return,
         };
-        if let Some(old) = link.renew_ufrag() {
-            demux.set_ufrag(LinkId { participant: id, side: Side::Up }, &old, link.ufrag());
-        }
         self.fill_sections(id, &offered);
         // First, so that the answer can say how announced tracks are to be encoded.
         self.on_offered_media(id, &offered);
@@ -150,17 +144,17 @@ impl Sfu {
         if participant.single || participant.up.as_ref().is_none_or(|link| !link.closed) {
             return;
         }
+        let shard = participant.shard;
         let tracks: Vec<_> = participant.publications.values().copied().collect();
         for track in tracks {
             self.unpublish(track);
         }
         let link = LinkId { participant: id, side: Side::Up };
-        self.drop_link(link);
-        let renewed = self.new_link(link, PeerKind::Publisher);
+        self.context.order(shard, Order::Close(link));
         if let Some(participant) = self.participants.get_mut(&id) {
             participant.unbound.clear();
-            participant.up = Some(renewed);
         }
+        self.open_link(link, PeerKind::Publisher);
     }
 
     /// Answers the accepted offer, saying which track goes out on which section.

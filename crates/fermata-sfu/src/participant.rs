@@ -9,15 +9,14 @@ use jiff::Timestamp;
 use livekit_protocol as lk;
 
 use crate::data::DataState;
-use crate::forward::{Continuation, QualityMeter};
+use crate::forward::{QualityMeter, Settings};
 use crate::io::{ConnectionId, Join, RoomPermission};
 use crate::key::{ParticipantId, RoomId, Side, TrackId};
 use crate::link::Link;
 use crate::meter::StayMeter;
 use crate::permission::Allowed;
 use crate::rate::SignalRate;
-use crate::sample::Sampled;
-use crate::subscriptions::Subscriptions;
+use crate::seam::{Health, ShardId};
 
 /// A track that was announced and has no m-line yet.
 #[derive(Debug)]
@@ -51,6 +50,14 @@ pub(crate) struct Section {
     pub(crate) used: bool,
 }
 
+/// A track this participant receives, or is about to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Subscription {
+    /// Where it goes out; missing while a single connection has no free section.
+    pub(crate) mid: Option<Mid>,
+    pub(crate) settings: Settings,
+}
+
 /// A participant.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts about a client")]
@@ -81,16 +88,20 @@ pub(crate) struct Participant {
     pub(crate) version: u32,
     /// Last sign of life.
     pub(crate) heard_at: Instant,
-    /// Last sign of life on a media connection.
-    pub(crate) media_heard_at: Instant,
+    /// Last sign of life on a media connection, and how that is.
+    pub(crate) health: Health,
     pub(crate) signals: SignalRate,
     /// A simulation: close the signalling connection at the next resume, before (true) or after the first message.
     pub(crate) close_signal_on_resume: Option<bool>,
     /// Media was connected at least once.
     pub(crate) was_connected: bool,
 
+    /// Who moves its packets.
+    pub(crate) shard: ShardId,
     pub(crate) up: Option<Link>,
     pub(crate) down: Option<Link>,
+    /// Counts its connections.
+    pub(crate) links_opened: u32,
 
     pub(crate) pending: VecDeque<PendingTrack>,
     pub(crate) unbound: Vec<Unbound>,
@@ -98,17 +109,13 @@ pub(crate) struct Participant {
     /// Whom it lets subscribe.
     pub(crate) allowed: Allowed,
 
-    pub(crate) subscriptions: Subscriptions,
+    pub(crate) subscriptions: BTreeMap<TrackId, Subscription>,
     /// Explicit wishes per track: wanted or not.
     pub(crate) choices: BTreeMap<TrackId, bool>,
     /// Tracks wanted but not permitted by their publisher.
     pub(crate) forbidden: BTreeSet<TrackId>,
-    /// What goes out on which section.
-    pub(crate) receiving: BTreeMap<Mid, TrackId>,
     /// Sections to receive in, single connection only.
     pub(crate) sections: Vec<Section>,
-    /// Where the numbering of sections stands that carried a track before.
-    pub(crate) continuations: BTreeMap<Mid, Continuation>,
     /// More sections were asked for, and the offer has not come.
     pub(crate) sections_asked: bool,
     /// A section was given up, and the client has not been told.
@@ -122,10 +129,6 @@ pub(crate) struct Participant {
 
     pub(crate) data: DataState,
     pub(crate) meter: StayMeter,
-    /// Summed pixels of what is being forwarded.
-    pub(crate) area: u64,
-    /// When its quality was sampled.
-    pub(crate) sampled: Sampled,
     pub(crate) quality: QualityMeter,
     /// What was told about it last.
     pub(crate) quality_told: Option<lk::ConnectionQuality>,
@@ -137,6 +140,7 @@ pub(crate) struct Participant {
 /// What a participant is made of besides its [`Join`].
 pub(crate) struct NewParticipant {
     pub(crate) id: ParticipantId,
+    pub(crate) shard: ShardId,
     pub(crate) sid: ParticipantSid,
     pub(crate) room: RoomId,
     pub(crate) role: Role,
@@ -149,7 +153,7 @@ pub(crate) struct NewParticipant {
 impl Participant {
     /// A user who was just admitted; no connections yet.
     pub(crate) fn new(new: NewParticipant, join: Join) -> Self {
-        let NewParticipant { id, sid, room, role, scene, entered_at, now } = new;
+        let NewParticipant { id, sid, room, shard, role, scene, entered_at, now } = new;
         let mut permission = join.permission;
         if role == Role::Audience {
             permission.can_publish = false;
@@ -176,22 +180,22 @@ impl Participant {
             state: lk::participant_info::State::Joined,
             version: 1,
             heard_at: now.instant,
-            media_heard_at: now.instant,
+            health: Health { at: now.instant, loss: 0.0, rtt: None },
             signals: SignalRate::new(now.instant),
             close_signal_on_resume: None,
             was_connected: false,
+            shard,
             up: None,
             down: None,
+            links_opened: 0,
             pending: VecDeque::new(),
             unbound: Vec::new(),
             publications: BTreeMap::new(),
             allowed: Allowed::default(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: BTreeMap::new(),
             choices: BTreeMap::new(),
             forbidden: BTreeSet::new(),
-            receiving: BTreeMap::new(),
             sections: Vec::new(),
-            continuations: BTreeMap::new(),
             // The first offer comes by itself.
             sections_asked: join.client.single_connection,
             sections_freed: false,
@@ -200,8 +204,6 @@ impl Participant {
             restart_wanted: false,
             data: DataState::default(),
             meter: StayMeter::open(now.instant, entered_at, sid.clone(), scene, role),
-            area: 0,
-            sampled: Sampled::new(now.instant),
             quality: QualityMeter::new(now.instant),
             quality_told: None,
             qualities_due: true,
@@ -228,18 +230,6 @@ impl Participant {
             Side::Up => self.up.as_mut(),
             Side::Down => self.down.as_mut(),
         }
-    }
-
-    /// The connection on which media goes out, and what goes out on it.
-    pub(crate) fn sending(&mut self) -> Option<(&mut Link, &mut Subscriptions)> {
-        let link = if self.single { self.up.as_mut() } else { self.down.as_mut() };
-        Some((link?, &mut self.subscriptions))
-    }
-
-    /// What is counted for one of its tracks has changed.
-    pub(crate) fn set_area(&mut self, now: Instant, before: u64, after: u64) {
-        self.area = self.area.saturating_sub(before) + after;
-        self.meter.set_area(now, self.area);
     }
 
     /// Rights as the protocol shows them.

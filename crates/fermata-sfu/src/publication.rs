@@ -1,17 +1,15 @@
 //! A published track and who receives it.
 
-use std::time::{Instant, SystemTime};
+use std::collections::{BTreeMap, BTreeSet};
 
-use fermata_transport::{AudioTuning, Codec, MediaKind, Mid, Rid};
-use fermata_types::{ParticipantSid, TrackSid};
+use fermata_transport::{AudioTuning, MediaKind, Mid, Rid};
+use fermata_types::{Media, ParticipantSid, TrackSid};
 use livekit_protocol as lk;
 
 use crate::dynacast::Dynacast;
-use crate::forward::{LayerSpec, UpTally, UpTrack};
+use crate::forward::{LayerSpec, Quality};
 use crate::key::{ParticipantId, RoomId, TrackId};
-use crate::path::Rings;
-use crate::sample::flow;
-use crate::subscriptions::Subscribers;
+use crate::seam::{ShardId, TrackSpec, TrackState};
 
 /// A track on an m-line of its publisher.
 #[derive(Debug)]
@@ -32,15 +30,15 @@ pub(crate) struct Publication {
     pub(crate) client_muted: bool,
     /// Its user is blocked: nothing of it is forwarded.
     pub(crate) blocked: bool,
-    /// What comes in; known from the first packet on.
-    pub(crate) up: Option<UpTrack>,
-    /// What came, for samples.
-    pub(crate) tally: UpTally,
-    /// Packets asked for again, up to the last sample.
-    pub(crate) nacks_told: u64,
-    /// Its packets, one ring for each layer.
-    pub(crate) rings: Rings,
-    pub(crate) subscribers: Subscribers,
+    /// Where it comes in.
+    pub(crate) shard: ShardId,
+    pub(crate) subscribers: BTreeSet<ParticipantId>,
+    /// How many of them are served by which other shard.
+    pub(crate) mirrors: BTreeMap<ShardId, usize>,
+    /// The highest quality wanted at each shard.
+    pub(crate) wanted: BTreeMap<ShardId, Option<Quality>>,
+    /// What the shards were told.
+    pub(crate) state_told: TrackState,
     /// The publisher was told that somebody subscribed.
     pub(crate) told_subscribed: bool,
     /// Listeners of events know of it.
@@ -48,8 +46,6 @@ pub(crate) struct Publication {
     /// Muted or not, when it was last looked at.
     pub(crate) muted_noted: bool,
     pub(crate) dynacast: Dynacast,
-    /// A moment on the publisher's wall clock and on ours, to compare its sender reports.
-    clock: Option<(SystemTime, Instant)>,
 }
 
 /// What a track is made of; the rest begins empty.
@@ -58,6 +54,7 @@ pub(crate) struct NewPublication {
     pub(crate) sid: TrackSid,
     pub(crate) room: RoomId,
     pub(crate) publisher: ParticipantId,
+    pub(crate) shard: ShardId,
     pub(crate) publisher_sid: ParticipantSid,
     pub(crate) kind: MediaKind,
     pub(crate) mid: Mid,
@@ -75,8 +72,7 @@ impl Publication {
             room: new.room,
             publisher: new.publisher,
             publisher_sid: new.publisher_sid,
-            tally: UpTally::new(flow(new.kind, new.info.source)),
-            nacks_told: 0,
+            shard: new.shard,
             kind: new.kind,
             mid: new.mid,
             sdp_track_id: new.sdp_track_id,
@@ -85,13 +81,18 @@ impl Publication {
             client_muted: new.info.muted,
             blocked: false,
             info: new.info,
-            up: None,
-            rings: Rings::default(),
-            subscribers: Subscribers::default(),
+            subscribers: BTreeSet::new(),
+            mirrors: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            state_told: TrackState {
+                muted: false,
+                blocked: false,
+                awaited: false,
+                declared: Vec::new(),
+            },
             told_subscribed: false,
             told_published: false,
             dynacast: Dynacast::default(),
-            clock: None,
         }
     }
 
@@ -116,28 +117,46 @@ impl Publication {
         specs
     }
 
-    /// Whether a packet of this codec begins reception: the first one, or one in another video codec.
-    /// Audio may change between plain and redundant at any packet.
-    pub(crate) fn needs_start(&self, codec: Codec) -> bool {
-        let other = |up: &UpTrack| up.codec() != codec && self.kind == MediaKind::Video;
-        self.up.as_ref().is_none_or(other)
+    /// What shards are told of it now.
+    pub(crate) fn state(&self) -> TrackState {
+        TrackState {
+            muted: self.info.muted,
+            blocked: self.blocked,
+            awaited: !(self.subscribers.is_empty() || self.dynacast.wants_nothing()),
+            declared: self.declared(),
+        }
     }
 
-    /// Begins reception in a codec.
-    pub(crate) fn start(&mut self, codec: Codec) {
-        let rids: Vec<&str> = self.rids.iter().map(Rid::as_str).collect();
-        let encrypted = self.info.encryption != i32::from(lk::encryption::Type::None);
-        let mut up = UpTrack::new(codec, &rids, &self.declared(), encrypted);
-        up.set_muted(self.info.muted);
-        self.up = Some(up);
+    /// The track for a shard that does not know it.
+    pub(crate) fn spec(&self) -> TrackSpec {
+        TrackSpec {
+            id: self.id,
+            sid: self.sid.clone(),
+            publisher: self.publisher,
+            publisher_sid: self.publisher_sid.clone(),
+            origin: self.shard,
+            mid: self.mid,
+            kind: self.kind,
+            media: self.media(),
+            rids: self.rids.clone(),
+            encrypted: self.info.encryption != i32::from(lk::encryption::Type::None),
+            state: self.state_told.clone(),
+        }
     }
 
-    /// A moment of the publisher's wall clock on our scale. Only differences mean anything.
-    pub(crate) fn on_our_clock(&mut self, ntp: SystemTime, received: Instant) -> Option<Instant> {
-        let (wall, instant) = *self.clock.get_or_insert((ntp, received));
-        match ntp.duration_since(wall) {
-            Ok(later) => instant.checked_add(later),
-            Err(earlier) => instant.checked_sub(earlier.duration()),
+    /// Every shard that knows the track.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> {
+        std::iter::once(self.shard).chain(self.mirrors.keys().copied())
+    }
+
+    /// What it carries, by its source; by its kind where the source says nothing.
+    pub(crate) fn media(&self) -> Media {
+        use lk::TrackSource as S;
+        match (self.kind, S::try_from(self.info.source)) {
+            (MediaKind::Video, Ok(S::ScreenShare)) => Media::Screen,
+            (MediaKind::Video, _) => Media::Video,
+            (MediaKind::Audio, Ok(S::ScreenShareAudio)) => Media::ScreenAudio,
+            (MediaKind::Audio, _) => Media::Audio,
         }
     }
 

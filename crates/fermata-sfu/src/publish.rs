@@ -10,11 +10,11 @@ use lk::signal_response::Message as Response;
 
 use crate::key::{ParticipantId, RoomId, TrackId};
 use crate::limits::{
-    PENDING_TRACKS_MAX, SELECT_INTERVAL, TRACK_CODECS_MAX, TRACK_LAYERS_MAX, TRACK_TEXT_LEN_MAX,
-    TRACKS_MAX,
+    PENDING_TRACKS_MAX, TRACK_CODECS_MAX, TRACK_LAYERS_MAX, TRACK_TEXT_LEN_MAX, TRACKS_MAX,
 };
 use crate::participant::{Participant, PendingTrack, Unbound};
 use crate::publication::{NewPublication, Publication};
+use crate::seam::Order;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
 
@@ -173,6 +173,7 @@ impl Sfu {
                 sid,
                 room: participant.room,
                 publisher: id,
+                shard: participant.shard,
                 publisher_sid: participant.sid.clone(),
                 kind,
                 mid: unbound.mid,
@@ -189,8 +190,11 @@ impl Sfu {
             self.tracks.insert(track, publication);
             self.begin_blocked(id, track);
         }
-        let at = self.context.now.instant + SELECT_INTERVAL;
-        self.context.timers.arm(Timer::Track(track), at);
+        if let Some(publication) = self.tracks.get_mut(&track) {
+            publication.state_told = publication.state();
+            let spec = Box::new(publication.spec());
+            self.context.order(publication.shard, Order::Publish(spec));
+        }
         track
     }
 
@@ -208,14 +212,15 @@ impl Sfu {
     pub(crate) fn withdraw(&mut self, track: TrackId) {
         let Some(publication) = self.tracks.get(&track) else { return };
         let publisher = publication.publisher;
-        let subscribers: Vec<_> = publication.subscribers.iter().collect();
+        let subscribers: Vec<_> = publication.subscribers.iter().copied().collect();
         for subscriber in &subscribers {
             self.unsubscribe(*subscriber, track);
         }
         self.forget_track(track);
         let Some(publication) = self.tracks.remove(&track) else { return };
         self.track_ids.remove(&publication.sid);
-        self.context.timers.disarm(Timer::Track(track));
+        self.context.timers.disarm(Timer::Dynacast(track));
+        self.context.order(publication.shard, Order::Unpublish(track));
         if let Some(participant) = self.participants.get_mut(&publisher) {
             participant.publications.remove(&publication.mid);
             if let Some(room) = self.rooms.get_mut(&publication.room) {

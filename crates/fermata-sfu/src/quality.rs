@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fermata_transport::{MediaKind, TransportStats};
+use fermata_transport::MediaKind;
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 
 use crate::forward::{Sample, Speaker};
-use crate::key::{ParticipantId, RoomId, Side};
+use crate::key::{ParticipantId, RoomId};
 use crate::limits::QUALITY_INTERVAL;
 use crate::participant::Participant;
 use crate::sfu::Sfu;
@@ -73,7 +73,7 @@ impl Sfu {
         participant: &Participant,
         kind: impl Fn(MediaKind) -> bool,
     ) -> BTreeMap<&'a str, ParticipantId> {
-        let tracks = participant.subscriptions.tracks().filter_map(|track| self.tracks.get(&track));
+        let tracks = participant.subscriptions.keys().filter_map(|track| self.tracks.get(track));
         let publishers = tracks.filter(|track| kind(track.kind)).map(|track| track.publisher);
         let all = publishers.chain(std::iter::once(participant.id));
         all.filter_map(|id| Some((self.participants.get(&id)?.sid.as_str(), id))).collect()
@@ -127,13 +127,11 @@ impl Sfu {
 
 /// What was measured on a participant's connections, the worse of each.
 fn sample(participant: &Participant, now: std::time::Instant) -> Sample {
-    let stats = |side| participant.link(side).map(|link| link.transport().stats());
-    let all: Vec<TransportStats> = [Side::Up, Side::Down].into_iter().filter_map(stats).collect();
-    let losses = all.iter().flat_map(|stats| [stats.loss_sent, stats.loss_received]).flatten();
+    let health = participant.health;
     Sample {
-        loss: losses.fold(0.0, f32::max),
-        rtt: all.iter().filter_map(|stats| stats.rtt).max(),
+        loss: health.loss,
+        rtt: health.rtt,
         jitter: None,
-        heard: now.saturating_duration_since(participant.media_heard_at) < QUALITY_INTERVAL * 2,
+        heard: now.saturating_duration_since(health.at) < QUALITY_INTERVAL * 2,
     }
 }

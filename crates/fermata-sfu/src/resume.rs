@@ -106,7 +106,7 @@ impl Sfu {
         for sid in state.track_sids_disabled.iter().take(REQUEST_SIDS_MAX) {
             let Some(track) = self.track_for(id, sid) else { continue };
             let participant = self.participants.get(&id);
-            let subscription = participant.and_then(|p| p.subscriptions.get(track));
+            let subscription = participant.and_then(|p| p.subscriptions.get(&track));
             let Some(mut settings) = subscription.map(|s| s.settings) else { continue };
             settings.disabled = true;
             self.set_track_settings(id, track, settings);

@@ -12,6 +12,7 @@ use crate::io::RoomOptions;
 use crate::key::{ParticipantId, RoomId};
 use crate::mute::Blocked;
 use crate::sample::Round;
+use crate::seam::ShardId;
 
 /// What an empty room waits for by default, as clients are told, seconds.
 pub(crate) const EMPTY_TIMEOUT_S: u32 = 300;
@@ -20,6 +21,8 @@ pub(crate) const EMPTY_TIMEOUT_S: u32 = 300;
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) id: RoomId,
+    /// Where its people are served while it is small.
+    pub(crate) home: ShardId,
     pub(crate) app: SdkAppId,
     pub(crate) name: RoomName,
     pub(crate) sid: RoomSid,
@@ -46,6 +49,7 @@ pub(crate) struct Room {
 /// What a room is made of; the rest begins empty.
 pub(crate) struct NewRoom {
     pub(crate) id: RoomId,
+    pub(crate) home: ShardId,
     pub(crate) sid: RoomSid,
     pub(crate) app: SdkAppId,
     pub(crate) name: RoomName,
@@ -59,6 +63,7 @@ impl Room {
     pub(crate) fn new(new: NewRoom) -> Self {
         Self {
             id: new.id,
+            home: new.home,
             app: new.app,
             name: new.name,
             sid: new.sid,

@@ -11,9 +11,10 @@ use fermata_transport::{MediaKind, Mid, Offered};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 
-use crate::forward::DownTrack;
+use crate::context::Context;
 use crate::key::{ParticipantId, TrackId};
 use crate::participant::{Participant, Section};
+use crate::seam::Order;
 use crate::sfu::Sfu;
 
 impl Sfu {
@@ -26,7 +27,7 @@ impl Sfu {
         }
         participant.sections_asked = false;
         participant.sections_freed = false;
-        drop_closed_sections(participant, offered);
+        drop_closed_sections(participant, offered, context);
         for section in offered.sections.iter().filter(|section| section.placeholder) {
             if participant.sections.iter().all(|known| known.mid != section.mid) {
                 participant.sections.push(Section {
@@ -41,17 +42,18 @@ impl Sfu {
             .subscriptions
             .iter()
             .filter(|(_, subscription)| subscription.mid.is_none())
-            .map(|(track, _)| track)
+            .map(|(track, _)| *track)
             .collect();
         for track in waiting {
             if let Some(publication) = tracks.get(&track) {
-                give_section(participant, track, publication.kind);
+                give_section(participant, track, publication.kind, context);
             }
         }
         // Free for the next offer: the answer to this one says that they are inactive.
         for section in participant.sections.iter_mut().filter(|section| section.used) {
             section.used = false;
-            participant.continuations.remove(&section.mid);
+            let order = Order::Renumber { peer: id, mid: section.mid };
+            context.order(participant.shard, order);
             if let Some(link) = participant.up.as_mut() {
                 link.with(context, |t| t.reset_sender(section.mid));
             }
@@ -110,33 +112,32 @@ pub(crate) fn stream_id(publisher: &str, stream: &str) -> String {
 }
 
 /// Puts a waiting track into a free section, if there is one of its kind.
-fn give_section(participant: &mut Participant, track: TrackId, kind: MediaKind) {
+fn give_section(
+    participant: &mut Participant,
+    track: TrackId,
+    kind: MediaKind,
+    context: &mut Context,
+) {
     let free =
         |section: &&mut Section| section.kind == kind && section.track.is_none() && !section.used;
     let Some(section) = participant.sections.iter_mut().find(free) else { return };
-    let Some(subscription) = participant.subscriptions.get_mut(track) else { return };
+    let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
     section.track = Some(track);
-    subscription.move_to(Some(section.mid));
-    let from = participant.continuations.get(&section.mid).copied().unwrap_or_default();
-    subscription.down = DownTrack::new(from);
-    subscription.down.set_settings(subscription.settings);
-    participant.receiving.insert(section.mid, track);
+    subscription.mid = Some(section.mid);
+    let order = Order::Move { peer: participant.id, track, mid: subscription.mid };
+    context.order(participant.shard, order);
 }
 
 /// Forgets sections in which the client does not receive any more; their tracks wait again.
-fn drop_closed_sections(participant: &mut Participant, offered: &Offered) {
-    let Participant { sections, subscriptions, receiving, continuations, up, .. } = participant;
+fn drop_closed_sections(participant: &mut Participant, offered: &Offered, context: &mut Context) {
+    let Participant { id, shard, sections, subscriptions, .. } = participant;
     sections.retain(|section| {
         let open = offered.sections.iter().any(|o| o.mid == section.mid && o.placeholder);
         if !open && let Some(track) = section.track {
-            receiving.remove(&section.mid);
-            if let Some(link) = up.as_mut() {
-                link.queue.forget(track);
+            if let Some(subscription) = subscriptions.get_mut(&track) {
+                subscription.mid = None;
             }
-            if let Some(subscription) = subscriptions.get_mut(track) {
-                subscription.move_to(None);
-                continuations.insert(section.mid, subscription.down.continuation());
-            }
+            context.order(*shard, Order::Move { peer: *id, track, mid: None });
         }
         open
     });

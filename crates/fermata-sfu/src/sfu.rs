@@ -1,11 +1,10 @@
-//! The shard: takes inputs, hands them to the parts, gives outputs.
+//! The rooms of a node: takes inputs, hands them to the parts, gives outputs.
 //!
 //! The parts are `impl Sfu` blocks in files named after what they are about.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use fermata_transport::egress::Egress;
 use fermata_transport::{Certificate, TransportConfig};
 use fermata_types::{Now, ParticipantSid, RoomName, RoomSid, SdkAppId, TrackSid};
 use jiff::SignedDuration;
@@ -15,28 +14,30 @@ use rustc_hash::FxHashMap;
 
 use crate::command::Calls;
 use crate::context::Context;
-use crate::demux::Demux;
 use crate::departure::Departures;
 use crate::io::{ConnectionId, Input, Output, Verdict};
-use crate::key::{LinkId, ParticipantId, RoomId, TrackId};
-use crate::limits::{DATA_LEN_MAX, MEDIA_BYTES, MEDIA_DATAGRAMS, VERDICTS_MAX};
-use crate::link::Link;
+use crate::key::{ParticipantId, RoomId, TrackId};
+use crate::leave::Leaving;
+use crate::limits::{DATA_LEN_MAX, SHARDS_MAX, TIMERS_PER_STEP, VERDICTS_MAX};
 use crate::participant::Participant;
-use crate::path::{Arrival, Pacer};
+use crate::placement::Placement;
 use crate::publication::Publication;
 use crate::revocation::Revocations;
 use crate::room::Room;
+use crate::seam::ShardId;
 use crate::timer::Timer;
-use crate::{SfuConfig, SfuStats};
+use crate::{SfuConfig, SfuStats, Shard};
 
 /// Deadline given when nothing at all is due.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// Rooms and participants of one media thread.
+/// Rooms and participants of a node. Packets are moved by its shards ([`Shard`]), which it tells what to do.
 #[derive(Debug)]
 pub struct Sfu {
     pub(crate) config: SfuConfig,
-    pub(crate) transport: TransportConfig,
+    /// Of the connections of each shard.
+    pub(crate) transports: Vec<TransportConfig>,
+    pub(crate) placement: Placement,
     pub(crate) rng: StdRng,
     pub(crate) context: Context,
     pub(crate) verdicts: BTreeMap<SdkAppId, Verdict>,
@@ -48,34 +49,42 @@ pub struct Sfu {
     pub(crate) connections: FxHashMap<ConnectionId, ParticipantId>,
     pub(crate) tracks: FxHashMap<TrackId, Publication>,
     pub(crate) track_ids: HashMap<TrackSid, TrackId>,
+    /// How many of an application's participants have never connected so far; none with zero.
+    pub(crate) connecting: HashMap<SdkAppId, usize>,
     /// Remote procedure calls that wait for their answers.
     pub(crate) calls: Calls,
-    pub(crate) demux: Demux,
-    /// Media packets of the batch that is being handled.
-    pub(crate) arrivals: Vec<Arrival>,
-    /// Tracks that come in another codec from this batch on.
-    pub(crate) restarts: Vec<TrackId>,
-    /// Who has media to send, and when.
-    pub(crate) pacer: Pacer,
-    /// The media that was given out last.
-    pub(crate) media: Egress,
     pub(crate) stopping: bool,
     last_id: u64,
 }
 
 impl Sfu {
-    /// An empty shard. `seed` feeds ids and trailers: fresh OS randomness, or a constant in tests.
-    pub fn new(config: SfuConfig, seed: [u8; 32], now: Now) -> Self {
-        let transport = TransportConfig {
-            candidates: config.candidates.clone(),
-            // Without one each connection makes its own, and fails if it cannot.
-            certificate: Certificate::generate().ok(),
-            data_message_len_max: DATA_LEN_MAX,
-            ..TransportConfig::default()
-        };
-        Self {
+    /// Rooms without anybody, and the shards they need. `seed` feeds ids and trailers: fresh OS randomness, or a
+    /// constant in tests.
+    pub fn new(config: SfuConfig, seed: [u8; 32], now: Now) -> (Self, Vec<Shard>) {
+        // Without one nobody can connect; that is said where it is made.
+        let certificate = Certificate::generate();
+        let certificate = certificate
+            .inspect_err(|error| tracing::error!(%error, "There is no certificate for media."))
+            .ok();
+        let transports: Vec<_> = config
+            .shards
+            .iter()
+            .take(SHARDS_MAX)
+            .map(|candidates| TransportConfig {
+                candidates: candidates.clone(),
+                certificate: certificate.clone(),
+                data_message_len_max: DATA_LEN_MAX,
+                ..TransportConfig::default()
+            })
+            .collect();
+        let count = transports.len();
+        let shards = (0..).map(ShardId).zip(&transports);
+        let shards = shards.map(|(id, config)| Shard::new(id, count, config.clone(), now));
+        let shards = shards.collect();
+        let sfu = Self {
+            placement: Placement::new(count, config.limits.imbalance_max),
             config,
-            transport,
+            transports,
             rng: StdRng::from_seed(seed),
             context: Context::new(now),
             verdicts: BTreeMap::new(),
@@ -87,25 +96,19 @@ impl Sfu {
             connections: FxHashMap::default(),
             tracks: FxHashMap::default(),
             track_ids: HashMap::new(),
+            connecting: HashMap::new(),
             calls: Calls::default(),
-            demux: Demux::default(),
-            arrivals: Vec::new(),
-            restarts: Vec::new(),
-            pacer: Pacer::new(now.instant),
-            media: Egress::new(MEDIA_BYTES, MEDIA_DATAGRAMS),
             stopping: false,
             last_id: 0,
-        }
+        };
+        (sfu, shards)
     }
 
-    /// Takes one thing that happened. Then call [`Sfu::poll_egress`] until there is nothing more, and
-    /// [`Sfu::poll_output`] until [`Output::Timeout`].
-    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+    /// Takes one thing that happened. Then call [`Sfu::poll_output`] until [`Output::Timeout`].
+    pub fn handle_input(&mut self, now: Now, input: Input) {
         self.context.now = now;
         match input {
-            Input::Datagrams { source, destination, data, segment_len } => {
-                self.on_datagrams(source, destination, data, segment_len);
-            }
+            Input::Report(report) => self.on_report(report.0),
             Input::Timeout => {}
             Input::Join(join) => self.on_join(*join),
             Input::Signal(connection, message) => self.on_signal(connection, *message),
@@ -116,7 +119,9 @@ impl Sfu {
             Input::Shutdown => self.on_shutdown(),
         }
         self.settle();
-        while let Some(timer) = self.context.timers.pop_due(now.instant) {
+        // What is left over is due at once; reports and requests come in between.
+        for _ in 0..TIMERS_PER_STEP {
+            let Some(timer) = self.context.timers.pop_due(now.instant) else { break };
             self.on_timer(timer);
             self.settle();
         }
@@ -128,29 +133,23 @@ impl Sfu {
             return output;
         }
         let now = self.context.now.instant;
-        // What writing media brought up is still to be handled.
-        let at_once =
-            (!self.context.events.is_empty() || !self.context.control.is_empty()).then_some(now);
-        let due = [at_once, self.pacer.due(now), self.context.timers.next()];
-        Output::Timeout(due.into_iter().flatten().min().unwrap_or(now + IDLE))
+        Output::Timeout(self.context.timers.next().unwrap_or(now + IDLE))
     }
 
-    /// Counters and gauges as of now.
+    /// Counters and gauges of the rooms as of now; those of the shards are to be added ([`SfuStats::add`]).
     pub fn stats(&self) -> SfuStats {
-        let links = |p: &Participant| usize::from(p.up.is_some()) + usize::from(p.down.is_some());
         let people = self.participants.values();
         SfuStats {
             rooms: self.rooms.len() as u64,
             participants: self.participants.len() as u64,
+            participants_connecting: self.connecting.values().sum::<usize>() as u64,
             tracks: self.tracks.len() as u64,
-            subscriptions: people.clone().map(|p| p.subscriptions.len() as u64).sum(),
-            transports: people.map(|p| links(p) as u64).sum(),
-            egress_dropped: self.context.control.dropped() + self.media.dropped(),
+            subscriptions: people.map(|p| p.subscriptions.len() as u64).sum(),
             ..self.context.stats.clone()
         }
     }
 
-    /// Entries in every map of the shard that should be empty when nobody is there.
+    /// Entries in every map that should be empty when nobody is there.
     /// Remembered removals and verdicts are not among them. For leak tests.
     pub fn entries(&self) -> usize {
         self.rooms.len()
@@ -159,15 +158,14 @@ impl Sfu {
             + self.connections.len()
             + self.tracks.len()
             + self.track_ids.len()
+            + self.connecting.len()
             + self.calls.len()
-            + self.demux.len()
             + self.context.timers.len()
-            + self.context.events.len()
             + self.context.out.len()
-            + self.pacer.len()
+            + self.placement.streams()
     }
 
-    /// A number never used before in this shard.
+    /// A number never used before in this node.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
@@ -185,16 +183,17 @@ impl Sfu {
         TrackSid::random(&mut self.rng)
     }
 
-    /// The connection of an id.
-    pub(crate) fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.participants.get_mut(&id.participant)?.link_mut(id.side)
+    /// Closes those whose connections broke, until nothing is left.
+    fn settle(&mut self) {
+        while let Some(id) = self.context.broken.pop_front() {
+            self.on_broken(id);
+        }
     }
 
-    /// Handles what connections reported, and what follows from that, until nothing is left.
-    fn settle(&mut self) {
-        while let Some((link, event)) = self.context.events.pop_front() {
-            self.on_link_event(link, event);
-        }
+    /// A connection failed inside.
+    pub(crate) fn on_broken(&mut self, id: ParticipantId) {
+        self.context.stats.internal_errors += 1;
+        self.close_participant(id, Leaving::Failed);
     }
 
     fn on_verdict(&mut self, app: SdkAppId, verdict: Verdict) {
@@ -240,13 +239,6 @@ impl Sfu {
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
-            Timer::Link(id) => {
-                let Self { participants, context, .. } = self;
-                let participant = participants.get_mut(&id.participant);
-                if let Some(link) = participant.and_then(|p| p.link_mut(id.side)) {
-                    link.drive(context);
-                }
-            }
             Timer::JoinDeadline(id) => self.on_join_deadline(id),
             Timer::Vanish(id) => self.on_vanish(id),
             Timer::Refresh(id) => self.order_token(id),
@@ -258,7 +250,7 @@ impl Sfu {
             Timer::Updates(id) => self.flush_news(id),
             Timer::RoomUpdate(id) => self.send_room_update(id),
             Timer::RoomClose(id) => self.on_room_close(id),
-            Timer::Track(id) => self.on_track_timer(id),
+            Timer::Dynacast(id) => self.update_dynacast(id),
             Timer::Call(id) => self.on_call_timeout(id),
         }
     }

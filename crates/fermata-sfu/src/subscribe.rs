@@ -4,14 +4,13 @@ use fermata_transport::MediaKind;
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 
-use crate::forward::{DownTally, DownTrack, Settings};
+use crate::forward::Settings;
 use crate::key::{ParticipantId, TrackId};
 use crate::limits::{CHOICES_MAX, REQUEST_SIDS_MAX, SUBSCRIPTIONS_MAX};
-use crate::sample::flow;
+use crate::participant::Subscription;
+use crate::seam::Order;
 use crate::sections::stream_id;
 use crate::sfu::Sfu;
-use crate::subscriptions::TrackSubscription;
-use crate::timer::Timer;
 
 impl Sfu {
     /// Subscribes a newcomer to everything there is, as far as it wants to and may.
@@ -58,7 +57,7 @@ impl Sfu {
         let wanted = participant.choices.get(&track).copied().unwrap_or(by_default)
             && participant.permission.can_subscribe;
         let allowed = publisher.allowed.permits(participant, publication.sid.as_str());
-        let there = participant.subscriptions.get(track).is_some();
+        let there = participant.subscriptions.contains_key(&track);
         let was_forbidden = participant.forbidden.contains(&track);
         if wanted && !allowed && !was_forbidden {
             self.tell_permission(id, track, false);
@@ -76,7 +75,7 @@ impl Sfu {
     }
 
     fn subscribe(&mut self, id: ParticipantId, track: TrackId) -> bool {
-        let Self { participants, tracks, context, .. } = self;
+        let Self { participants, tracks, context, placement, .. } = self;
         let Some(publication) = tracks.get_mut(&track) else { return false };
         let publisher = participants.get(&publication.publisher);
         let Some((publisher_sid, publisher_connection)) =
@@ -102,58 +101,67 @@ impl Sfu {
                 mid
             })
         });
-        let from = added.and_then(|mid| participant.continuations.get(&mid).copied());
-        let subscription = TrackSubscription::new(
-            added,
-            DownTrack::new(from.unwrap_or_default()),
-            DownTally::new(flow(kind, publication.info.source)),
-        );
+        let subscription = Subscription { mid: added, settings: Settings::default() };
         participant.subscriptions.insert(track, subscription);
-        if let Some(mid) = added {
-            participant.receiving.insert(mid, track);
-        }
+        let shard = participant.shard;
         publication.subscribers.insert(id);
+        if shard != publication.shard {
+            let there = publication.mirrors.entry(shard).or_insert(0);
+            *there += 1;
+            if *there == 1 {
+                context.order(shard, Order::Mirror(Box::new(publication.spec())));
+                context.order(publication.shard, Order::Feed { track, to: shard, on: true });
+            }
+        }
+        placement.add(shard);
+        context.order(shard, Order::Subscribe { peer: id, track, mid: added });
         if !publication.told_subscribed {
             publication.told_subscribed = true;
             let told = lk::TrackSubscribed { track_sid: sid };
             context.signal(publisher_connection, Response::TrackSubscribed(told));
         }
-        context.timers.arm_earlier(Timer::Track(track), context.now.instant);
+        self.tell_shards(track);
         true
     }
 
     /// Takes a subscription away; the caller negotiates.
     pub(crate) fn unsubscribe(&mut self, id: ParticipantId, track: TrackId) {
-        let Self { participants, tracks, context, .. } = self;
-        if let Some(publication) = tracks.get_mut(&track) {
-            publication.subscribers.remove(id);
-            context.timers.arm_earlier(Timer::Track(track), context.now.instant);
-        }
+        let Self { participants, tracks, context, placement, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
-        let Some(subscription) = participant.subscriptions.remove(track) else { return };
+        let Some(subscription) = participant.subscriptions.remove(&track) else { return };
+        let shard = participant.shard;
+        placement.remove(shard);
+        context.order(shard, Order::Unsubscribe { peer: id, track });
         if let Some(mid) = subscription.mid {
-            participant.receiving.remove(&mid);
-            participant.continuations.insert(mid, subscription.down.continuation());
             let section = participant.sections.iter_mut().find(|section| section.mid == mid);
             if let Some(section) = section {
                 section.track = None;
                 section.used = true;
                 participant.sections_freed = true;
             }
-            if let Some((link, _)) = participant.sending() {
-                link.queue.forget(track);
-            }
             if let Some(link) = participant.down.as_mut() {
-                link.with(context, |t| t.stop_track(mid));
+                link.with(context, |session| session.stop_track(mid));
             }
         }
-        participant.set_area(context.now.instant, subscription.area, 0);
+        let Some(publication) = tracks.get_mut(&track) else { return };
+        publication.subscribers.remove(&id);
+        if let Some(there) = publication.mirrors.get_mut(&shard) {
+            *there = there.saturating_sub(1);
+            if *there == 0 {
+                publication.mirrors.remove(&shard);
+                publication.wanted.remove(&shard);
+                context.order(publication.shard, Order::Feed { track, to: shard, on: false });
+                context.order(shard, Order::Unpublish(track));
+                self.update_dynacast(track);
+            }
+        }
+        self.tell_shards(track);
     }
 
     /// Frees the tracks that a leaving participant received.
     pub(crate) fn unsubscribe_all(&mut self, id: ParticipantId) {
         let Some(participant) = self.participants.get(&id) else { return };
-        let tracks: Vec<_> = participant.subscriptions.tracks().collect();
+        let tracks: Vec<_> = participant.subscriptions.keys().copied().collect();
         for track in tracks {
             self.unsubscribe(id, track);
         }
@@ -236,41 +244,17 @@ impl Sfu {
         track: TrackId,
         settings: Settings,
     ) {
-        let Self { participants, tracks, context, .. } = self;
-        let now = context.now.instant;
-        let Some(participant) = participants.get_mut(&id) else { return };
-        let Some(subscription) = participant.subscriptions.get_mut(track) else { return };
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
         subscription.settings = settings;
-        subscription.down.set_settings(settings);
-        if settings.disabled {
-            subscription.tally.rest();
-        }
-        let Some(publication) = tracks.get_mut(&track) else { return };
-        if let Some(up) = publication.up.as_mut() {
-            subscription.down.select(now, up);
-            if let Some(layer) = subscription.down.needs_keyframe() {
-                up.request_keyframe(layer);
-            }
-        }
-        context.timers.arm_earlier(Timer::Track(track), now);
+        let order = Order::Settings { peer: id, track, settings };
+        self.context.order(participant.shard, order);
     }
 
     /// Asks for keyframes of every video that the participant should see and does not yet.
     pub(crate) fn refresh_pictures(&mut self, id: ParticipantId) {
-        let Self { participants, tracks, context, .. } = self;
-        let now = context.now.instant;
-        let Some(participant) = participants.get_mut(&id) else { return };
-        for (track, subscription) in participant.subscriptions.iter_mut() {
-            let Some(publication) = tracks.get_mut(&track) else { continue };
-            if publication.kind != MediaKind::Video {
-                continue;
-            }
-            let Some(up) = publication.up.as_mut() else { continue };
-            subscription.down.select(now, up);
-            if let Some(layer) = subscription.down.needs_keyframe() {
-                up.request_keyframe(layer);
-                context.timers.arm_earlier(Timer::Track(track), now);
-            }
+        if let Some(participant) = self.participants.get(&id) {
+            self.context.order(participant.shard, Order::Refresh(id));
         }
     }
 }

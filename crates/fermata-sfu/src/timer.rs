@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::Hash;
 use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
-use crate::key::{CallId, LinkId, ParticipantId, RoomId, TrackId};
+use crate::key::{CallId, ParticipantId, RoomId, TrackId};
 
 /// Moved deadlines that may be in the heap beside as many as there are deadlines.
 const SLACK: usize = 64;
@@ -14,15 +15,13 @@ const SLACK: usize = 64;
 /// What is to be done at a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
-    /// A connection wants to be driven.
-    Link(LinkId),
     /// Media must have connected by now.
     JoinDeadline(ParticipantId),
     /// May have vanished.
     Vanish(ParticipantId),
     /// A token is due.
     Refresh(ParticipantId),
-    /// Usage is reported, lapsed video is noticed.
+    /// Usage is reported.
     Meter(ParticipantId),
     /// An offer was not answered.
     Negotiation(ParticipantId),
@@ -38,25 +37,31 @@ pub(crate) enum Timer {
     RoomUpdate(RoomId),
     /// An empty room closes.
     RoomClose(RoomId),
-    /// Layers and keyframes of a track.
-    Track(TrackId),
+    /// A publisher may be told that less of a track is wanted.
+    Dynacast(TrackId),
     /// A remote procedure call has waited long enough.
     Call(CallId),
 }
 
-/// All deadlines of a shard, soonest first.
+/// All deadlines, soonest first.
 ///
 /// A heap in which moved deadlines stay until they come up or are too many: setting one allocates nothing once the
 /// heap has grown.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
-    at: FxHashMap<Timer, Instant>,
+#[derive(Debug)]
+pub(crate) struct Timers<T> {
+    heap: BinaryHeap<Reverse<(Instant, T)>>,
+    at: FxHashMap<T, Instant>,
 }
 
-impl Timers {
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), at: FxHashMap::default() }
+    }
+}
+
+impl<T: Copy + Ord + Hash> Timers<T> {
     /// Sets the deadline, wherever it was.
-    pub(crate) fn arm(&mut self, timer: Timer, at: Instant) {
+    pub(crate) fn arm(&mut self, timer: T, at: Instant) {
         if self.at.insert(timer, at) == Some(at) {
             return;
         }
@@ -68,24 +73,24 @@ impl Timers {
     }
 
     /// Sets the deadline unless an earlier one stands.
-    pub(crate) fn arm_earlier(&mut self, timer: Timer, at: Instant) {
+    pub(crate) fn arm_earlier(&mut self, timer: T, at: Instant) {
         if self.at.get(&timer).is_none_or(|old| at < *old) {
             self.arm(timer, at);
         }
     }
 
     /// Forgets the deadline.
-    pub(crate) fn disarm(&mut self, timer: Timer) {
+    pub(crate) fn disarm(&mut self, timer: T) {
         self.at.remove(&timer);
     }
 
     /// Whether the deadline is set.
-    pub(crate) fn is_armed(&self, timer: Timer) -> bool {
+    pub(crate) fn is_armed(&self, timer: T) -> bool {
         self.at.contains_key(&timer)
     }
 
     /// Takes the soonest deadline that has come.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
             return None;
         }

@@ -81,6 +81,12 @@ fn every_rule_has_its_reason() {
         ("call full", plain(), facts(Scene::Call, 300), Some(Reason::RoomFull)),
         ("live has no such cap", plain(), live, None),
         ("own cap", plain(), own_max, Some(Reason::RoomFull)),
+        (
+            "too many of one application connect",
+            plain(),
+            Facts { connecting: limits.connecting_max, ..live },
+            Some(Reason::NodeFull),
+        ),
         ("node full", plain(), Facts { participants: 1_000, ..live }, Some(Reason::NodeFull)),
         (
             "node full, but it replaces",

@@ -4,9 +4,10 @@ mod support;
 
 use std::time::Duration;
 
+use fermata_sfu::Datagrams;
 use fermata_sfu::io::{Input, Output};
 use livekit_protocol as lk;
-use support::{Vp8Packet, World, is_media, join, server};
+use support::{Vp8Packet, World, is_media, join};
 
 /// Packets of one picture, and pictures a second.
 const PACKETS: usize = 5;
@@ -60,11 +61,12 @@ impl Feed {
         }
         up.send_media(now, "mic", 1_000 + u64::from(self.picture));
         self.picture += 1;
-        let out = up.outgoing().into_iter().map(|(_, _, data)| data);
+        let out: Vec<_> = up.outgoing().into_iter().map(|(_, to, data)| (to, data)).collect();
+        let Some(destination) = out.first().map(|(to, _)| *to) else { return 0 };
+        let out = out.into_iter().map(|(_, data)| data);
         let (media, other): (Vec<_>, Vec<_>) = out.partition(|data| is_media(data));
         for mut data in other {
-            let (data, destination) = (&mut data[..], server());
-            world.input(Input::Datagrams { source, destination, data, segment_len: 0 });
+            world.datagrams(source, destination, &mut data, 0);
         }
         // What is due anyway is not what is measured here.
         world.input(Input::Timeout);
@@ -72,20 +74,19 @@ impl Feed {
         for run in media.chunk_by(|one, two| one.len() == two.len()) {
             let segment_len = run[0].len();
             let mut data = run.concat();
-            let (data, destination) = (&mut data[..], server());
-            let input = Input::Datagrams { source, destination, data, segment_len };
-            allocated += measured(world, input);
+            let data = &mut data[..];
+            allocated += measured(world, Datagrams { source, destination, data, segment_len });
         }
         allocated
     }
 }
 
 /// Allocations of one input and of all that is sent at once because of it.
-fn measured(world: &mut World, input: Input<'_>) -> u64 {
+fn measured(world: &mut World, datagrams: Datagrams<'_>) -> u64 {
     let World { sfu, now, .. } = world;
     let mut sent = 0;
     let info = allocation_counter::measure(|| {
-        sfu.handle_input(*now, input);
+        sfu.handle_datagrams(*now, datagrams);
         while let Some(egress) = sfu.poll_egress(*now) {
             sent += egress.batches().map(|batch| batch.bytes.len()).sum::<usize>();
         }

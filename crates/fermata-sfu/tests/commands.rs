@@ -5,7 +5,6 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fermata_sfu::Sfu;
 use fermata_sfu::io::{
     Command, Input, Join, ParticipantChange, ParticipantSnapshot, Reply, RoomEventKind,
     RoomOptions, RoomPermission, RoomSnapshot, Verdict,
@@ -151,12 +150,9 @@ fn making_a_room_is_refused_as_a_join_that_makes_it() {
 
 #[test]
 fn a_full_or_stopping_server_makes_no_room() {
-    let mut world = World::new();
-    let node = fermata_types::NodeId::from_text("ND_test");
-    let mut config = fermata_sfu::SfuConfig::new(node, vec![support::server()]);
+    let mut config = support::config();
     config.limits.rooms_max = 1;
-    world.sfu = Sfu::new(config, [7; 32], world.now);
-    world.input(Input::Verdict(APP, verdict(1)));
+    let mut world = World::with(config);
     made(create(&mut world, "one", RoomOptions::default()));
     let second = create(&mut world, "two", RoomOptions::default());
     assert!(matches!(second, Reply::Refused(refusal) if refusal.reason() == Reason::NodeFull));

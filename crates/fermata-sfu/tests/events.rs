@@ -9,8 +9,7 @@ use fermata_sfu::io::{
     Command, Input, Join, Output, ParticipantChange, RoomEvent, RoomEventKind, RoomOptions,
     RoomPermission,
 };
-use fermata_sfu::{Sfu, SfuConfig};
-use fermata_types::{NodeId, StayEnd};
+use fermata_types::StayEnd;
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
 use proptest::prelude::*;
@@ -224,11 +223,9 @@ fn the_hidden_are_told_as_hidden() {
 
 #[test]
 fn nothing_is_told_where_nobody_listens() {
-    let mut world = World::new();
-    let mut config = SfuConfig::new(NodeId::from_text("ND_test"), vec![support::server()]);
+    let mut config = support::config();
     config.events = false;
-    world.sfu = Sfu::new(config, [7; 32], world.now);
-    world.input(Input::Verdict(APP, support::verdict(1)));
+    let mut world = World::with(config);
     let ann = world.arrive(join("ann"));
     world.publish(ann, lk::TrackType::Audio, "mic");
     world.run(Duration::from_secs(12));

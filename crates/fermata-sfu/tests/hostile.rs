@@ -34,12 +34,7 @@ fn garbage_datagrams_disturb_no_call() {
             *first = [0, 1, 22, 23, 128, 144, 200, 255][n % 8];
         }
         let source = if n % 2 == 0 { strange } else { theirs };
-        world.input(Input::Datagrams {
-            source,
-            destination: server(),
-            data: &mut data,
-            segment_len: 0,
-        });
+        world.datagrams(source, server(), &mut data, 0);
     }
     world.stream(ann, "mic", 20);
     assert_eq!(world.clients[bob].heard(&mic).len(), 20);

@@ -5,11 +5,11 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fermata_sfu::io::Input;
+use fermata_sfu::Datagrams;
 use fermata_transport::egress::SEGMENTS_MAX;
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
-use support::{Received, Vp8Packet, World, is_media, join};
+use support::{Peer, Received, Vp8Packet, World, is_media, join};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -34,6 +34,14 @@ fn send(world: &mut World, client: usize, cid: &str, packets: &[Vp8Packet]) {
         world.clients[client].up.send_vp8(now, cid, packet);
     }
     world.run(Duration::ZERO);
+}
+
+/// The media that a client sends now, and from where to where.
+fn outgoing_media(up: &mut Peer) -> ((SocketAddr, SocketAddr), Vec<Vec<u8>>) {
+    let out = up.outgoing();
+    let path = out.first().map(|(source, destination, _)| (*source, *destination));
+    let Some(path) = path else { panic!("the client sends nothing") };
+    (path, out.into_iter().map(|(_, _, data)| data).filter(|data| is_media(data)).collect())
 }
 
 /// Picture number on the wire, and the number with which the packet came from its publisher.
@@ -164,10 +172,8 @@ fn a_batch_that_came_as_one_goes_out_as_one() {
     for packet in Vp8Packet::picture(1_000, 1, true, &[1_000, 1_000, 1_000, 1_000, 1_000, 700]) {
         up.send_vp8(now, "cam", &packet);
     }
-    let (out, source) = (up.outgoing(), up.address);
-    let datagrams: Vec<_> =
-        out.into_iter().map(|(_, _, data)| data).filter(|data| is_media(data)).collect();
-    world.receive_batch(source, &datagrams);
+    let (path, datagrams) = outgoing_media(up);
+    world.receive_batch(path, &datagrams);
     let stats = world.sfu.stats();
     assert_eq!(stats.datagrams_in - before.datagrams_in, 6);
     assert_eq!((stats.rtp_in - before.rtp_in, stats.rtp_out - before.rtp_out), (6, 6));
@@ -187,8 +193,8 @@ fn a_batch_that_came_as_one_goes_out_as_one() {
     }
     for (source, destination, mut data) in up.outgoing() {
         let data = &mut data[..];
-        let input = Input::Datagrams { source, destination, data, segment_len: 0 };
-        world.sfu.handle_input(now, input);
+        let datagrams = Datagrams { source, destination, data, segment_len: 0 };
+        world.sfu.handle_datagrams(now, datagrams);
     }
     world.run(20 * MS);
     let heard = world.clients[bob].heard(&sids[0]);
@@ -239,15 +245,13 @@ fn what_the_network_gives_twice_goes_out_once() {
         for packet in packets {
             up.send_vp8(now, "cam", packet);
         }
-        let out = up.outgoing();
-        out.into_iter().map(|(_, _, data)| data).filter(|data| is_media(data)).collect::<Vec<_>>()
+        outgoing_media(up)
     };
-    let source = world.clients[ann].up.address;
-    let first = datagrams(&mut world, &Vp8Packet::picture(1_000, 1, true, &[300; 4]));
+    let (path, first) = datagrams(&mut world, &Vp8Packet::picture(1_000, 1, true, &[300; 4]));
     // The network gives them twice, in one batch and in another.
     let twice = [&first[..], &first[..]].concat();
-    world.receive_batch(source, &twice);
-    world.receive_batch(source, &first);
+    world.receive_batch(path, &twice);
+    world.receive_batch(path, &first);
     world.run(20 * MS);
     assert_eq!(world.clients[bob].heard(&sids[0]).len(), 4);
     assert_eq!(world.sfu.stats().internal_errors, 0);

@@ -119,15 +119,11 @@ pub(crate) struct LineConfig {
     pub(crate) local_rtx_ssrc: Option<u32>,
 }
 
+#[cfg(test)]
 impl LineConfig {
     /// How to send this codec here.
     pub(crate) fn payload(&self, codec: Codec) -> Option<Payload> {
         self.payloads.iter().copied().find(|payload| payload.codec == codec)
-    }
-
-    /// Codecs agreed, in the order of [`Codec::ALL`].
-    pub(crate) fn codecs(&self) -> Vec<Codec> {
-        Codec::ALL.iter().copied().filter(|codec| self.payload(*codec).is_some()).collect()
     }
 }
 

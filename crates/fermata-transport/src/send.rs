@@ -9,10 +9,9 @@ use crate::egress::Egress;
 use crate::error::SendError;
 use crate::event::{RtpOut, SendSlot};
 use crate::id::{Mid, Rid};
-use crate::parts::LineConfig;
-use crate::transport::Transport;
+use crate::wire::Wire;
 
-impl Transport {
+impl Wire {
     /// Can this codec be sent on this section now, by what was negotiated?
     pub fn sends(&self, mid: Mid, codec: Codec) -> bool {
         self.media.sends(mid, codec)
@@ -20,8 +19,7 @@ impl Transport {
 
     /// Codecs that can be sent on this section, in the order of [`Codec::ALL`]; empty if it does not send.
     pub fn sendable_codecs(&self, mid: Mid) -> Vec<Codec> {
-        let line = self.negotiation.negotiated().line(mid).filter(|line| line.sending);
-        line.map(LineConfig::codecs).unwrap_or_default()
+        Codec::ALL.iter().copied().filter(|codec| self.sends(mid, *codec)).collect()
     }
 
     /// Dense name of a sending section; stable while the section sends, `None` if it does not send.
@@ -60,7 +58,7 @@ impl Transport {
 
     /// The same packet again as a retransmission (RFC 4588), or on its own SSRC where RTX was not negotiated.
     ///
-    /// `packet` has to be what was given to [`Transport::send_rtp`]: without RTX, another one under the same number
+    /// `packet` has to be what was given to [`Wire::send_rtp`]: without RTX, another one under the same number
     /// would break the encryption.
     ///
     /// # Errors
@@ -78,7 +76,7 @@ impl Transport {
         Ok(())
     }
 
-    /// Asks the client for a keyframe (PLI) of a section and layer, with the next [`Transport::flush`].
+    /// Asks the client for a keyframe (PLI) of a section and layer, with the next [`Wire::flush`].
     /// Nothing happens for a layer of which no packet was seen yet.
     pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
         self.media.request_keyframe(mid, rid);
@@ -89,7 +87,7 @@ impl Transport {
         self.is_alive() && self.sctp.as_ref().is_some_and(|sctp| sctp.is_open(channel))
     }
 
-    /// Queues one message; it goes out with the next [`Transport::flush`].
+    /// Queues one message; it goes out with the next [`Wire::flush`].
     ///
     /// # Errors
     /// [`SendError::NotOpen`], [`SendError::TooLong`] or, to be tried later or dropped, [`SendError::Full`].

@@ -75,7 +75,11 @@ pub(super) const STEPS: &[Step] = &[
         quick: false,
         work: Work::Commands(|| {
             setup::compiler()?;
-            Ok(vec![launch::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"])])
+            // The same rooms once more, each served by several shards.
+            let mut spread = launch::cargo(&["test", "--locked", "-p", "fermata-sfu", "--tests"]);
+            spread.env("FERMATA_TEST_SHARDS", "2");
+            let all = launch::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+            Ok(vec![all, spread])
         }),
     },
     Step {

@@ -1,4 +1,4 @@
-//! The way of a fact, put together: shard, writer, sender; and what comes before the first one: the replay.
+//! The way of a fact, put together: rooms, writer, sender; and what comes before the first one: the replay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::limits::{
 use crate::node::StartError;
 use crate::seam::{IntakeError, UsageIntake};
 
-/// The shard's end. Never blocks and never drops: what the queue does not take is merged here and offered again.
+/// The rooms' end. Never blocks and never drops: what the queue does not take is merged here and offered again.
 #[derive(Debug)]
 pub(crate) struct UsageOut {
     facts: mpsc::Sender<UsageFact>,
@@ -92,7 +92,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    /// Reports what is left, bounded in time, and ends both. The shard's end must be finished before.
+    /// Reports what is left, bounded in time, and ends both. The rooms' end must be finished before.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.sender.await;

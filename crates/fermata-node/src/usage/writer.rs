@@ -1,4 +1,4 @@
-//! The log writer: takes facts from the shard, appends and syncs them, and holds what the store lacks.
+//! The log writer: takes facts from the rooms, appends and syncs them, and holds what the store lacks.
 //!
 //! Runs on a thread of its own because the disk may take its time. While the log cannot be written it says so
 //! (newcomers are refused), holds the facts in memory, and still lets the sender report them.

@@ -194,16 +194,18 @@ async fn start_node(
 ) -> anyhow::Result<NodeHandle> {
     let fresh = NodeId::random(&mut rand::rng()).to_string();
     let name = store.set_setting_once(NODE_SETTING, fresh).await?;
-    let mut listen = Listen::on(settings.udp);
     let advertised = if settings.advertise.is_empty() && settings.udp.ip().is_unspecified() {
         vec![default_route_address(settings.udp.ip())?]
     } else {
         settings.advertise.clone()
     };
-    for address in advertised {
-        listen = listen.advertised_as(address);
-    }
-    let mut config = NodeConfig::new(NodeId::from_text(&name), data_dir.to_owned(), vec![listen]);
+    let listen = media_addresses(settings)?.into_iter().map(|bind| {
+        let listen = Listen::on(bind);
+        advertised.iter().fold(listen, |listen, address| listen.advertised_as(*address))
+    });
+    let listen = listen.collect();
+    let mut config = NodeConfig::new(NodeId::from_text(&name), data_dir.to_owned(), listen);
+    config.pin_threads = settings.media_pinning;
     config.limits = settings.limits();
     config.events = Some(events);
     Node::start(config, Arc::new(Arc::clone(store))).await.map_err(|error| match error {
@@ -216,6 +218,28 @@ async fn start_node(
         }
         other => anyhow::Error::new(other).context("the media node did not start"),
     })
+}
+
+/// The UDP address of each media thread: ports upwards from the first, or any free ones.
+fn media_addresses(settings: &Settings) -> Result<Vec<SocketAddr>, ConfigError> {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = match settings.media_threads {
+        0 => processors(),
+        threads => threads,
+    };
+    let threads = u16::try_from(threads.min(fermata_node::limits::SHARDS_MAX)).unwrap_or(1);
+    let first = settings.udp.port();
+    let ports = (0..threads).map(|place| match first {
+        0 => Some(0),
+        first => first.checked_add(place),
+    });
+    let ports: Option<Vec<u16>> = ports.collect();
+    let ports = ports.ok_or_else(|| ConfigError::Conflict {
+        key: "udp_port",
+        value: first.to_string(),
+        problem: format!("{threads} media threads need {threads} ports from this one upwards"),
+    })?;
+    Ok(ports.into_iter().map(|port| SocketAddr::new(settings.udp.ip(), port)).collect())
 }
 
 /// The address of the interface that has the default route. Nothing is sent: connecting a UDP socket only

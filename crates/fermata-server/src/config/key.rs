@@ -169,7 +169,38 @@ pub const KEYS: &[Key] = &[
         unit: "",
         default: "7882",
         default_dev: None,
-        effect: "Port of media (UDP). All clients of this server use this one port.",
+        effect: "First port of media (UDP). Each media thread has one of its own, upwards from this one: four threads \
+                 use 7882 to 7885. Clients must be able to reach all of them.",
+    },
+    Key {
+        name: "media_threads",
+        flag: "media-threads",
+        kind: Kind::Number { min: 0, max: fermata_node::limits::SHARDS_MAX as u64 },
+        unit: "",
+        default: "0",
+        default_dev: None,
+        effect: "Threads that move media packets, each with a UDP port of its own. Rooms are spread over them, and a \
+                 large room uses several. 0 means one for each processor that this program may use.",
+    },
+    Key {
+        name: "media_pinning",
+        flag: "media-pinning",
+        kind: Kind::Switch,
+        unit: "",
+        default: "true",
+        default_dev: Some("false"),
+        effect: "Keep each media thread to one processor. Switch it off where other busy programs share the machine.",
+    },
+    Key {
+        name: "media_imbalance_max",
+        flag: "media-imbalance-max",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        unit: "streams",
+        default: "100",
+        default_dev: None,
+        effect: "How much more than the idlest media thread one may have to do before newcomers of its rooms are \
+                 served by that one; everybody counts as one stream, and every track that somebody receives. Low \
+                 values spread rooms early, at the price of carrying packets between threads.",
     },
     Key {
         name: "advertised_addresses",

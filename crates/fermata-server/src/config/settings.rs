@@ -23,6 +23,7 @@ pub enum LogFormat {
 
 /// Everything the server is told from outside. One field a key; the table says what each does.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Development mode.
     pub dev: bool,
@@ -32,6 +33,12 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Where media listens.
     pub udp: SocketAddr,
+    /// Media threads; 0: one for each processor.
+    pub media_threads: usize,
+    /// Each keeps to one processor.
+    pub media_pinning: bool,
+    /// Streams by which media threads may differ; see [`fermata_sfu::Limits::imbalance_max`].
+    pub media_imbalance_max: usize,
     /// Addresses told to clients for media; may be empty.
     pub advertise: Vec<IpAddr>,
     /// External base URL without a trailing slash.
@@ -86,6 +93,9 @@ impl Settings {
             data_dir: path("data_dir"),
             http: SocketAddr::new(address(layers, "http_address"), number(layers, "http_port", 0)),
             udp: SocketAddr::new(address(layers, "udp_address"), number(layers, "udp_port", 0)),
+            media_threads: number(layers, "media_threads", 0),
+            media_pinning: layers.get("media_pinning") == "true",
+            media_imbalance_max: number(layers, "media_imbalance_max", 100),
             advertise: list(layers.get("advertised_addresses"))
                 .filter_map(|a| a.parse().ok())
                 .collect(),
@@ -134,6 +144,7 @@ impl Settings {
             rooms_max: self.rooms_max,
             participants_max: self.participants_max,
             live_users_max: self.live_users_max,
+            imbalance_max: self.media_imbalance_max,
             ..fermata_sfu::Limits::default()
         }
     }

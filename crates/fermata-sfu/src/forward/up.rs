@@ -190,6 +190,19 @@ impl UpTrack {
         }
     }
 
+    /// The last sender report of a stream.
+    pub fn sender_report(&self, rid: Option<&str>) -> Option<SenderReport> {
+        self.layers.iter().find(|layer| layer.rid.as_deref() == rid)?.report
+    }
+
+    /// Somebody needs a keyframe of a stream; see [`Self::request_keyframe`].
+    pub fn request_keyframe_of(&mut self, rid: Option<&str>) {
+        let layer = self.layers.iter_mut().find(|layer| layer.rid.as_deref() == rid);
+        if let Some(layer) = layer {
+            layer.keyframes.wanted = true;
+        }
+    }
+
     /// A subscriber needs a keyframe of a layer. Coalesced; see [`Self::poll_keyframe`].
     pub fn request_keyframe(&mut self, layer: LayerIndex) {
         if let Some(layer) = self.layers.get_mut(usize::from(layer.0)) {

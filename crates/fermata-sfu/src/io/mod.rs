@@ -1,12 +1,11 @@
 //! What goes into the SFU and what comes out of it: owned values that could cross a wire.
 //!
-//! The SFU is driven like every core here: one [`Input`], then [`crate::Sfu::poll_egress`] until there are no more
-//! datagrams, then [`crate::Sfu::poll_output`] until [`Output::Timeout`].
+//! The SFU is driven like every core here: one [`Input`], then [`crate::Sfu::poll_output`] until
+//! [`Output::Timeout`].
 
 mod command;
 mod event;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fermata_types::{
@@ -30,18 +29,9 @@ pub struct RequestId(pub u64);
 
 /// Everything that can happen to the SFU.
 #[derive(Debug)]
-pub enum Input<'a> {
-    /// UDP datagrams arrived, one or several of one sender, as the kernel joins them.
-    Datagrams {
-        /// Who sent them.
-        source: SocketAddr,
-        /// Our address they were sent to (one of the candidates).
-        destination: SocketAddr,
-        /// Their bytes one behind the other; they are decrypted in place.
-        data: &'a mut [u8],
-        /// Bytes of each but the last, which may be shorter; 0, or no less than all of them, for one datagram.
-        segment_len: usize,
-    },
+pub enum Input {
+    /// A shard noticed something.
+    Report(crate::seam::ShardReport),
     /// The instant of the last [`Output::Timeout`] has come (or nothing else happened).
     Timeout,
     /// A client asks to enter, or to resume; answered by [`Output::Joined`] for the same connection.
@@ -193,6 +183,8 @@ pub struct Resume {
 /// Everything that the SFU wants done.
 #[derive(Debug)]
 pub enum Output {
+    /// Hand this to a shard: [`crate::Shard::handle_order`].
+    Order(crate::seam::ShardId, crate::seam::ShardOrder),
     /// Send a message to a client.
     Signal(ConnectionId, Box<lk::SignalResponse>),
     /// Close a client's signalling connection once what was sent before has gone out.
@@ -209,7 +201,7 @@ pub enum Output {
     Event(Box<RoomEvent>),
     /// How the stays of a room fared since the last sample, one entry a stay; for monitoring.
     Samples(Vec<fermata_types::StaySample>),
-    /// Nothing more to do before this instant, once [`crate::Sfu::poll_egress`] has nothing more.
+    /// Nothing more to do before this instant.
     Timeout(Instant),
 }
 

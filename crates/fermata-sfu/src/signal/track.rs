@@ -20,10 +20,6 @@ impl Sfu {
             {
                 track.info.layers = layers;
             }
-            let declared = track.declared();
-            if let Some(up) = track.up.as_mut() {
-                up.set_declared(&declared);
-            }
         });
     }
 
@@ -60,6 +56,7 @@ impl Sfu {
         let Some(track) = self.own_track(id, sid) else { return };
         if let Some(publication) = self.tracks.get_mut(&track) {
             change(publication);
+            self.tell_shards(track);
             self.announce(id);
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use fermata_sfu::io::{ConnectionId, Input, Output};
-use fermata_sfu::{Sfu, SfuConfig};
+use fermata_sfu::{Datagrams, Local, SfuConfig};
 use fermata_types::{NodeId, Now};
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
@@ -15,7 +15,7 @@ use crate::support::{APP, description, join, verdict};
 use crate::world::{Forwarder, ToClient, ToServer, server};
 
 pub(crate) struct Ours {
-    sfu: Sfu,
+    sfu: Local,
     start: Now,
     due: Instant,
     /// Sid of the video, as the publisher was told.
@@ -26,8 +26,8 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new(start: Now) -> Self {
-        let config = SfuConfig::new(NodeId::from_text("ND_test"), vec![server()]);
-        let sfu = Sfu::new(config, [7; 32], start);
+        let config = SfuConfig::new(NodeId::from_text("ND_test"), vec![vec![server()]]);
+        let sfu = Local::new(config, [7; 32], start);
         let (out, messages) = (Vec::new(), Vec::new());
         let due = start.instant;
         let mut ours = Self { sfu, start, due, video: String::new(), out, messages };
@@ -39,7 +39,7 @@ impl Ours {
         self.start.plus(instant - self.start.instant)
     }
 
-    fn input(&mut self, now: Instant, input: Input<'_>) {
+    fn input(&mut self, now: Instant, input: Input) {
         self.sfu.handle_input(self.now(now), input);
         self.drain(now);
     }
@@ -152,7 +152,9 @@ impl Forwarder for Ours {
     fn datagram(&mut self, now: Instant, source: SocketAddr, data: &[u8]) {
         let mut data = data.to_vec();
         let (destination, data) = (server(), &mut data[..]);
-        self.input(now, Input::Datagrams { source, destination, data, segment_len: 0 });
+        let datagrams = Datagrams { source, destination, data, segment_len: 0 };
+        self.sfu.handle_datagrams(self.now(now), datagrams);
+        self.drain(now);
     }
 
     fn time(&mut self, now: Instant) {

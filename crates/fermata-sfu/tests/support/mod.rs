@@ -21,7 +21,7 @@ use fermata_sfu::io::{
     Admitted, ClientSettings, ConnectionId, Input, Join, Output, Reply, RequestId, Resume,
     RoomOptions, RoomPermission, UsageFact, Verdict,
 };
-use fermata_sfu::{Sfu, SfuConfig};
+use fermata_sfu::{Datagrams, Local, SfuConfig};
 use fermata_types::{NodeId, Now, Refusal, Role, RoomName, Scene, SdkAppId};
 use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
@@ -74,7 +74,7 @@ pub fn is_media(data: &[u8]) -> bool {
 }
 
 pub struct World {
-    pub sfu: Sfu,
+    pub sfu: Local,
     pub now: Now,
     pub clients: Vec<Client>,
     pub joined: HashMap<ConnectionId, Result<Admitted, Refusal>>,
@@ -94,6 +94,21 @@ pub struct World {
 
 pub fn server() -> SocketAddr {
     "10.0.0.1:7882".parse().unwrap()
+}
+
+/// How many shards the tests' nodes have, by `FERMATA_TEST_SHARDS`; one if nothing else is asked for.
+#[expect(clippy::disallowed_methods, reason = "it is the test runner that asks")]
+pub fn shards() -> u16 {
+    std::env::var("FERMATA_TEST_SHARDS").map_or(1, |count| count.parse().unwrap())
+}
+
+/// A node on which every room of two or more is on several shards, if there are several.
+pub fn config() -> SfuConfig {
+    let ports = (0..shards()).map(|n| server().port() + n);
+    let addresses = ports.map(|port| vec![SocketAddr::new(server().ip(), port)]).collect();
+    let mut config = SfuConfig::new(NodeId::from_text("ND_test"), addresses);
+    config.limits.imbalance_max = 0;
+    config
 }
 
 pub fn room(name: &str) -> RoomName {
@@ -164,10 +179,13 @@ pub fn single(mut join: Join) -> Join {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub fn with(config: SfuConfig) -> Self {
         let now = Now::read();
-        let config = SfuConfig::new(NodeId::from_text("ND_test"), vec![server()]);
         let mut world = Self {
-            sfu: Sfu::new(config, [7; 32], now),
+            sfu: Local::new(config, [7; 32], now),
             now,
             clients: Vec::new(),
             joined: HashMap::new(),
@@ -333,8 +351,21 @@ impl World {
         self.run(Duration::from_millis(20));
     }
 
-    pub fn input(&mut self, input: Input<'_>) {
+    pub fn input(&mut self, input: Input) {
         self.sfu.handle_input(self.now, input);
+        self.drain();
+    }
+
+    /// Datagrams of one sender arrive; see [`Datagrams::segment_len`].
+    pub fn datagrams(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        data: &mut [u8],
+        segment_len: usize,
+    ) {
+        let datagrams = Datagrams { source, destination, data, segment_len };
+        self.sfu.handle_datagrams(self.now, datagrams);
         self.drain();
     }
 
@@ -382,8 +413,7 @@ impl World {
                 return;
             }
             for (source, destination, mut data) in datagrams {
-                let data = &mut data[..];
-                self.input(Input::Datagrams { source, destination, data, segment_len: 0 });
+                self.datagrams(source, destination, &mut data, 0);
             }
             for (connection, message) in messages {
                 self.input(Input::Signal(connection, Box::new(message)));
@@ -392,11 +422,13 @@ impl World {
     }
 
     /// Several datagrams of one client at once, all of one length but for the last.
-    pub fn receive_batch(&mut self, source: SocketAddr, datagrams: &[Vec<u8>]) {
+    pub fn receive_batch(
+        &mut self,
+        (source, destination): (SocketAddr, SocketAddr),
+        datagrams: &[Vec<u8>],
+    ) {
         let segment_len = datagrams[0].len();
-        let mut data = datagrams.concat();
-        let destination = server();
-        self.input(Input::Datagrams { source, destination, data: &mut data, segment_len });
+        self.datagrams(source, destination, &mut datagrams.concat(), segment_len);
     }
 
     fn drain(&mut self) -> bool {
@@ -443,6 +475,7 @@ impl World {
                 Output::Joined(connection, result) => {
                     self.joined.insert(connection, result);
                 }
+                Output::Order(..) => panic!("orders go to shards"),
                 Output::RefreshToken(..) => self.orders += 1,
                 Output::Usage(fact) => self.usage.push(fact),
                 Output::Reply(_, reply) => self.replies.push(reply),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use aws_lc_rs::hmac;
 
 use super::pairs::{Check, Pairs};
-use super::{IceEvent, Refused, SILENCE_MAX, credentials};
+use super::{IceEvent, Refused, SILENCE_MAX};
 use crate::egress::{Egress, Path};
 use crate::parts::Credentials;
 use crate::stun::{self, ErrorCode, Message};
@@ -20,8 +20,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(seed: &[u8; 32]) -> Self {
-        let local = credentials::generate(seed);
+    fn new(local: Credentials) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, local.pwd.as_bytes());
         Self { local, key, remote: None }
     }
@@ -79,10 +78,10 @@ pub(crate) struct IceLite {
 }
 
 impl IceLite {
-    /// Credentials are drawn from `seed`.
-    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+    /// With our credentials.
+    pub(crate) fn new(local: Credentials) -> Self {
         Self {
-            current: Session::new(seed),
+            current: Session::new(local),
             next: None,
             session: 0,
             pairs: Pairs::new(),
@@ -116,11 +115,11 @@ impl IceLite {
         }
     }
 
-    /// Begins a new session (RFC 8445 section 9) with credentials from another seed. The old ones are good until
+    /// Begins a new session (RFC 8445 section 9) with other credentials. The old ones are good until
     /// the first check with the new ones came; the path is kept until the peer nominates one with the new ones.
     /// A session that was begun before and not used yet is forgotten.
-    pub(crate) fn restart(&mut self, seed: &[u8; 32]) {
-        self.next = Some(Session::new(seed));
+    pub(crate) fn restart(&mut self, local: Credentials) {
+        self.next = Some(Session::new(local));
     }
 
     /// Where to send. `None` before the first check, and while the peer is lost.

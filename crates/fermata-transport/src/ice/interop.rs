@@ -9,6 +9,7 @@ use str0m::ice::{IceAgent, IceAgentEvent, IceCreds, StunMessage, StunPacket};
 use str0m::net::Protocol;
 use str0m::{Candidate, IceConnectionState};
 
+use super::credentials::generate;
 use super::{IceEvent, IceLite};
 use crate::egress::Egress;
 use crate::parts::Credentials;
@@ -47,7 +48,7 @@ fn ours(remote: &IceCreds) -> Credentials {
 
 impl Pair {
     fn new(controlling: bool) -> Self {
-        let lite = IceLite::new(&[7; 32]);
+        let lite = IceLite::new(generate(&[7; 32]));
         let provider = str0m::crypto::from_feature_flags().sha1_hmac_provider;
         let mut full = IceAgent::with_hmac(IceCreds::new(), provider);
         full.set_controlling(controlling);
@@ -201,7 +202,7 @@ fn a_restart_by_either_end_changes_everything_but_the_path() {
     pair.run(3);
     for round in 0..3 {
         let path = pair.selected();
-        pair.lite.restart(&[round; 32]);
+        pair.lite.restart(generate(&[round; 32]));
         // The new description takes its time; checks go on.
         pair.run(2);
         assert_eq!((pair.selected(), pair.lite.remote()), (path, None));

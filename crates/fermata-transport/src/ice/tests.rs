@@ -107,7 +107,7 @@ struct World {
 impl World {
     /// Before the peer's description.
     fn early() -> Self {
-        let agent = IceLite::new(&[1; 32]);
+        let agent = IceLite::new(generate(&[1; 32]));
         Self { agent, out: Egress::new(100_000, 1_000), now: Now::read().instant }
     }
 
@@ -164,7 +164,7 @@ fn credentials_are_long_random_and_hidden() {
     assert!(one.ufrag != other.ufrag && one.pwd != other.pwd);
     // 72 and 144 bits.
     assert_eq!((one.ufrag.len(), one.pwd.len()), (12, 24));
-    let shown = format!("{:?}", IceLite::new(&[1; 32]));
+    let shown = format!("{:?}", IceLite::new(generate(&[1; 32])));
     assert!(shown.contains(&one.ufrag) && !shown.contains(&one.pwd));
     let mut seen: Vec<char> =
         (0..=255).flat_map(|seed| generate(&[seed; 32]).pwd.into_bytes()).map(char::from).collect();
@@ -486,7 +486,7 @@ fn a_restart_takes_over_with_its_first_check() {
     world.check(1, 100, true);
     let old = Check::of(&world.agent);
     let before = world.agent.local().clone();
-    world.agent.restart(&[2; 32]);
+    world.agent.restart(generate(&[2; 32]));
     assert_ne!(world.agent.local(), &before);
     assert_eq!(world.agent.remote(), None);
     world.wait(1_000);
@@ -516,7 +516,7 @@ fn a_restart_takes_over_with_its_first_check() {
 fn a_restart_after_the_network_has_gone_needs_no_nomination() {
     let mut world = World::new();
     world.check(1, 100, true);
-    world.agent.restart(&[2; 32]);
+    world.agent.restart(generate(&[2; 32]));
     world.wait(3_000);
     assert_eq!(world.check(2, 10, false), IceEvent::PathChanged);
     assert_eq!(world.selected(), Some(2));
@@ -531,9 +531,9 @@ fn only_the_latest_restart_is_good() {
     let mut world = World::new();
     world.check(1, 100, true);
     let first = Check::of(&world.agent);
-    world.agent.restart(&[2; 32]);
+    world.agent.restart(generate(&[2; 32]));
     let second = Check::of(&world.agent);
-    world.agent.restart(&[3; 32]);
+    world.agent.restart(generate(&[3; 32]));
     let third = Check::of(&world.agent);
     assert_eq!(world.take(1, &second.bytes()), Err(Refused::UserName));
     assert_eq!(world.take(1, &first.bytes()), Ok(IceEvent::Unchanged));
@@ -566,7 +566,7 @@ proptest! {
             let heard = world.agent.is_heard(world.now);
             prop_assert!(event != Some(IceEvent::Disconnected) || !heard);
             if other == 0 {
-                world.agent.restart(&[u8::try_from(port).unwrap(); 32]);
+                world.agent.restart(generate(&[u8::try_from(port).unwrap(); 32]));
                 world.agent.set_remote(remote(REMOTE));
             }
             world.check(port + 1, priority, nominates);

@@ -1,7 +1,7 @@
 //! What went out on one section lately, by its outgoing sequence number.
 
+use super::Entry;
 use crate::limits::HISTORY_LEN;
-use crate::path::Entry;
 
 /// A fixed ring of entries, made at the first one.
 #[derive(Debug, Default)]

@@ -4,44 +4,56 @@
 use std::time::Instant;
 
 use fermata_transport::egress::{Egress, SEGMENTS_MAX};
-use fermata_transport::{RtpOut, SendSlot, Transport};
+use fermata_transport::{RtpOut, SendSlot, Wire};
 use fermata_types::Now;
 use rustc_hash::FxHashMap;
 
+use super::queue::{Lane, Outgoing};
+use crate::SfuStats;
 use crate::key::TrackId;
 use crate::limits::{PAD_AUDIO_MAX, PAD_VIDEO_MAX};
-use crate::participant::Participant;
-use crate::path::queue::{Lane, Outgoing};
-use crate::publication::Publication;
-use crate::sfu::Sfu;
-use crate::stats::SfuStats;
-use crate::subscriptions::Subscriptions;
+use crate::shard::Shard;
+use crate::shard::peer::Peer;
+use crate::shard::subscriptions::Subscriptions;
+use crate::shard::track::Track;
 
-impl Sfu {
+impl Shard {
     /// Datagrams to send now, first those that are no media; `None` when nothing more is due.
     ///
-    /// Call it after every input until it gives `None`, and before [`Sfu::poll_output`] tells the next deadline.
+    /// Call it after every input until it gives `None`, and before [`Shard::poll_output`] tells the next deadline.
     /// What is given is gone at the next call.
     pub fn poll_egress(&mut self, now: Now) -> Option<&Egress> {
-        if self.context.control.lend() {
-            let page = self.context.control.lent();
-            self.context.stats.datagrams_out += page.len() as u64;
-            self.context.stats.bytes_out += page.bytes_len() as u64;
-            return Some(self.context.control.lent());
+        if self.begin_egress(now) { Some(self.egress()) } else { None }
+    }
+
+    /// Makes [`Self::egress`] the next datagrams to send; false if there are none.
+    pub(crate) fn begin_egress(&mut self, now: Now) -> bool {
+        self.lent = Lent::Control;
+        if !self.context.control.lend() {
+            self.lent = Lent::Media;
+            self.media.clear();
+            self.render(now.instant);
         }
-        self.media.clear();
-        self.render(now.instant);
-        self.context.stats.datagrams_out += self.media.len() as u64;
-        self.context.stats.bytes_out += self.media.bytes_len() as u64;
-        (!self.media.is_empty()).then_some(&self.media)
+        let (datagrams, bytes) = (self.egress().len(), self.egress().bytes_len());
+        self.context.stats.datagrams_out += datagrams as u64;
+        self.context.stats.bytes_out += bytes as u64;
+        datagrams > 0
+    }
+
+    /// What was begun last.
+    pub(crate) fn egress(&self) -> &Egress {
+        match self.lent {
+            Lent::Control => self.context.control.lent(),
+            Lent::Media => &self.media,
+        }
     }
 
     /// Serves connections until none has anything due, or the buffer is full.
     fn render(&mut self, now: Instant) {
-        let Self { participants, tracks, context, pacer, media, .. } = self;
+        let Self { peers, tracks, context, pacer, media, .. } = self;
         let tick = pacer.begin(now);
         while let Some(id) = pacer.next() {
-            let link = participants.get_mut(&id.participant).and_then(Participant::sending);
+            let link = peers.get_mut(&id.participant).and_then(Peer::sending);
             let Some((link, subscriptions)) = link.filter(|(link, _)| link.side() == id.side)
             else {
                 pacer.skip();
@@ -50,10 +62,10 @@ impl Sfu {
             let mut waits = false;
             if link.connected {
                 let version = link.version();
-                let served = link.send(context, |transport, queue, stats| {
+                let served = link.send(context, |wire, queue, stats| {
                     queue.begin(tick);
                     let rendering =
-                        Rendering { now, version, transport, subscriptions, tracks, media, stats };
+                        Rendering { now, version, wire, subscriptions, tracks, media, stats };
                     rendering.serve(queue)
                 });
                 match served {
@@ -68,6 +80,14 @@ impl Sfu {
             pacer.served(tick, &mut link.queue, waits);
         }
     }
+}
+
+/// Which datagrams were given out last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::shard) enum Lent {
+    /// Those that are no media.
+    Control,
+    Media,
 }
 
 /// How far a connection was served.
@@ -92,9 +112,9 @@ struct Rendering<'a> {
     now: Instant,
     /// Of what was negotiated.
     version: u64,
-    transport: &'a mut Transport,
+    wire: &'a mut Wire,
     subscriptions: &'a mut Subscriptions,
-    tracks: &'a FxHashMap<TrackId, Publication>,
+    tracks: &'a FxHashMap<TrackId, Track>,
     media: &'a mut Egress,
     stats: &'a mut SfuStats,
 }
@@ -116,19 +136,19 @@ impl Rendering<'_> {
 
     /// Writes up to [`SEGMENTS_MAX`] packets of a lane; false if there was none.
     fn chunk(&mut self, queue: &mut Outgoing, lane: Lane) -> bool {
-        let Self { now, version, transport, subscriptions, tracks, media, stats } = self;
-        let tracks: &FxHashMap<TrackId, Publication> = tracks;
+        let Self { now, version, wire, subscriptions, tracks, media, stats } = self;
+        let tracks: &FxHashMap<TrackId, Track> = tracks;
         let mut due: [Option<Due<'_>>; SEGMENTS_MAX] = [const { None }; SEGMENTS_MAX];
         let mut lens = [0; SEGMENTS_MAX];
         let (mut count, mut popped) = (0, false);
-        let mut known: Option<(TrackId, &Publication, SendSlot)> = None;
+        let mut known: Option<(TrackId, &Track, SendSlot)> = None;
         while count < SEGMENTS_MAX
             && let Some(item) = queue.pop(lane)
         {
             popped = true;
             if known.is_none_or(|(track, ..)| track != item.track) {
                 let subscription = subscriptions.get_mut(item.track);
-                let route = subscription.and_then(|s| s.route(*version, transport));
+                let route = subscription.and_then(|s| s.route(*version, wire));
                 let slot = route.and_then(|route| route.slot);
                 let publication = tracks.get(&item.track);
                 known = publication.zip(slot).map(|(from, slot)| (item.track, from, slot));
@@ -141,7 +161,7 @@ impl Rendering<'_> {
                 stats.packets_overwritten += 1;
                 continue;
             };
-            let len = transport.wire_len(slot, packet.payload.len());
+            let len = wire.wire_len(slot, packet.payload.len());
             if let (Some(place), Some(own)) = (due.get_mut(count), lens.get_mut(count)) {
                 *place = Some(Due { slot, packet, len });
                 *own = len;
@@ -157,9 +177,9 @@ impl Rendering<'_> {
                 let last = place + 1 == run.count;
                 let pad_to = if last || *len == run.longest { 0 } else { run.longest };
                 let sent = if lane == Lane::Again {
-                    transport.send_rtx(*now, *slot, packet, media)
+                    wire.send_rtx(*now, *slot, packet, media)
                 } else {
-                    transport.send_rtp(*now, *slot, packet, pad_to, media)
+                    wire.send_rtp(*now, *slot, packet, pad_to, media)
                 };
                 match (sent, lane) {
                     (Ok(()), Lane::Again) => stats.retransmissions += 1,

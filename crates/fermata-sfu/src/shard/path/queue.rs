@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 
 use fermata_transport::egress::SEGMENTS_MAX;
 
+use super::Entry;
 use crate::key::TrackId;
 use crate::limits::{
     AGAIN_CREDIT_FIRST, AGAIN_CREDIT_MAX, AGAIN_PER_TICK, AGAIN_SHARE, AGAIN_WAITING_MAX,
     AUDIO_WAITING_MAX, CATCH_UP_TICKS, VIDEO_WAITING_MAX,
 };
-use crate::path::Entry;
 
 /// One packet that waits.
 #[derive(Debug, Clone, Copy)]

@@ -9,13 +9,6 @@ use std::time::Instant;
 use crate::key::LinkId;
 use crate::limits::{ADDRESS_HELD, ADDRESSES_MAX};
 
-/// STUN's magic cookie, RFC 8489 section 5.
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-/// Attribute USERNAME, RFC 8489 section 14.3.
-const USERNAME: u16 = 0x0006;
-/// STUN header, bytes.
-const HEADER_LEN: usize = 20;
-
 /// Who is behind an address.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
@@ -32,11 +25,16 @@ pub(crate) struct Demux {
 }
 
 impl Demux {
-    /// The connection that was last heard from `source`; hearing is noted.
-    pub(crate) fn by_address(&mut self, source: SocketAddr, now: Instant) -> Option<LinkId> {
-        let owner = self.addresses.get_mut(&source)?;
-        owner.heard_at = now;
-        Some(owner.link)
+    /// The connection that was last heard from `source`.
+    pub(crate) fn by_address(&self, source: SocketAddr) -> Option<LinkId> {
+        self.addresses.get(&source).map(|owner| owner.link)
+    }
+
+    /// That connection accepted something from there.
+    pub(crate) fn note_heard(&mut self, source: SocketAddr, now: Instant) {
+        if let Some(owner) = self.addresses.get_mut(&source) {
+            owner.heard_at = now;
+        }
     }
 
     /// The connection whose user name fragment this is.
@@ -93,68 +91,14 @@ impl Demux {
     }
 }
 
-/// The first half of USERNAME of a STUN binding request: the receiver's fragment (RFC 8445 section 7.2.2).
-/// `None` for everything else.
-pub(crate) fn stun_ufrag(data: &[u8]) -> Option<&str> {
-    let header = data.get(..HEADER_LEN)?;
-    // A binding request: two zero bits, class request, method binding.
-    if header.get(..2)? != [0x00, 0x01] || header.get(4..8)? != MAGIC_COOKIE {
-        return None;
-    }
-    let mut rest = data.get(HEADER_LEN..)?;
-    while let Some((head, tail)) = rest.split_at_checked(4) {
-        let kind = u16::from_be_bytes([*head.first()?, *head.get(1)?]);
-        let len = usize::from(u16::from_be_bytes([*head.get(2)?, *head.get(3)?]));
-        let value = tail.get(..len)?;
-        if kind == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
-        }
-        rest = tail.get(len.next_multiple_of(4)..)?;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use fermata_types::Now;
-    use proptest::prelude::*;
 
     use super::*;
     use crate::key::{ParticipantId, Side};
-
-    fn request(username: &str) -> Vec<u8> {
-        let mut data = vec![0, 1, 0, 0];
-        data.extend(MAGIC_COOKIE);
-        data.extend([7; 12]);
-        data.extend([0x80, 0x22, 0, 3, b'a', b'b', b'c', 0]);
-        data.extend(USERNAME.to_be_bytes());
-        data.extend(u16::try_from(username.len()).unwrap().to_be_bytes());
-        data.extend(username.as_bytes());
-        data.resize(data.len().next_multiple_of(4), 0);
-        data
-    }
-
-    #[test]
-    fn reads_the_receivers_half_of_the_user_name() {
-        assert_eq!(stun_ufrag(&request("ours:theirs")), Some("ours"));
-        assert_eq!(stun_ufrag(&request("ours")), Some("ours"));
-        let mut response = request("ours:theirs");
-        response[0] = 1;
-        assert_eq!(stun_ufrag(&response), None);
-        assert_eq!(stun_ufrag(&request("ours:theirs")[..30]), None);
-    }
-
-    proptest! {
-        #[test]
-        fn garbage_is_no_request(data in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = stun_ufrag(&data);
-            let mut framed = vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
-            framed.extend(&data);
-            let _ = stun_ufrag(&framed);
-        }
-    }
 
     #[test]
     fn an_address_in_use_is_not_taken_over() {
@@ -164,9 +108,9 @@ mod tests {
         let mut demux = Demux::default();
         demux.learn(address, link(1), t0);
         demux.learn(address, link(2), t0 + Duration::from_secs(1));
-        assert_eq!(demux.by_address(address, t0 + Duration::from_secs(2)), Some(link(1)));
+        assert_eq!(demux.by_address(address), Some(link(1)));
         demux.learn(address, link(2), t0 + Duration::from_secs(20));
-        assert_eq!(demux.by_address(address, t0 + Duration::from_secs(20)), Some(link(2)));
+        assert_eq!(demux.by_address(address), Some(link(2)));
         demux.remove(link(1), "");
         demux.remove(link(2), "");
         assert_eq!(demux.len(), 0);

@@ -3,16 +3,16 @@
 //! Both are ordered by id, so that whatever goes over them does so in the same order in every run. Fan-out
 //! goes over [`Subscribers`] and finds each one's [`TrackSubscription`] by the place where it was last time.
 
-use fermata_transport::{Codec, Mid, SendSlot, Transport};
+use fermata_transport::{Codec, Mid, SendSlot, Wire};
 
+use super::path::History;
 use crate::forward::{DownTally, DownTrack, Settings};
 use crate::key::{ParticipantId, TrackId};
-use crate::path::History;
 
 /// Where the packets of a subscription go out; looked up again when its connection was negotiated.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Route {
-    /// [`crate::link::Link::version`] of what is here; 0 = nothing yet.
+    /// [`super::link::Link::version`] of what is here; 0 = nothing yet.
     version: u64,
     /// The section, while it sends.
     pub(crate) slot: Option<SendSlot>,
@@ -21,11 +21,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    fn look_up(version: u64, transport: &Transport, mid: Mid) -> Self {
+    fn look_up(version: u64, wire: &Wire, mid: Mid) -> Self {
         let codecs = Codec::ALL.iter().enumerate();
-        let sent = codecs.filter(|(_, codec)| transport.sends(mid, **codec));
+        let sent = codecs.filter(|(_, codec)| wire.sends(mid, **codec));
         let bits = sent.fold(0, |bits, (place, _)| bits | 1 << place);
-        Self { version, slot: transport.send_slot(mid), codecs: bits }
+        Self { version, slot: wire.send_slot(mid), codecs: bits }
     }
 
     fn sends(&self, codec: Codec) -> bool {
@@ -85,10 +85,10 @@ impl TrackSubscription {
     }
 
     /// Where its packets go out; `version` is that of the connection.
-    pub(crate) fn route(&mut self, version: u64, transport: &Transport) -> Option<Route> {
+    pub(crate) fn route(&mut self, version: u64, wire: &Wire) -> Option<Route> {
         let mid = self.mid?;
         if self.route.version != version {
-            self.route = Route::look_up(version, transport, mid);
+            self.route = Route::look_up(version, wire, mid);
         }
         Some(self.route)
     }
@@ -107,11 +107,6 @@ impl Subscriptions {
     }
 
     /// The subscription of a track.
-    pub(crate) fn get(&self, track: TrackId) -> Option<&TrackSubscription> {
-        self.list.get(self.place(track).ok()?).map(|(_, subscription)| &**subscription)
-    }
-
-    /// The same, to change it.
     pub(crate) fn get_mut(&mut self, track: TrackId) -> Option<&mut TrackSubscription> {
         let place = self.place(track).ok()?;
         self.list.get_mut(place).map(|(_, subscription)| &mut **subscription)
@@ -151,18 +146,8 @@ impl Subscriptions {
     }
 
     /// Tracks and subscriptions, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (TrackId, &TrackSubscription)> {
-        self.list.iter().map(|(track, subscription)| (*track, &**subscription))
-    }
-
-    /// The same, to change them.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (TrackId, &mut TrackSubscription)> {
         self.list.iter_mut().map(|(track, subscription)| (*track, &mut **subscription))
-    }
-
-    /// Tracks, in order.
-    pub(crate) fn tracks(&self) -> impl Iterator<Item = TrackId> {
-        self.list.iter().map(|(track, _)| *track)
     }
 
     /// How many there are.
@@ -259,7 +244,7 @@ mod tests {
         for n in [5, 1, 9] {
             all.insert(TrackId(n), subscription(n));
         }
-        assert_eq!(all.tracks().map(|track| track.0).collect::<Vec<_>>(), [1, 5, 9]);
+        assert_eq!(all.iter_mut().map(|(track, _)| track.0).collect::<Vec<_>>(), [1, 5, 9]);
         let mut hint = 0;
         for _ in 0..2 {
             assert_eq!(all.find(TrackId(5), &mut hint).map(|s| s.area), Some(5));
@@ -270,7 +255,7 @@ mod tests {
         assert_eq!(hint, 0);
         assert!(all.find(TrackId(1), &mut hint).is_none() && all.remove(TrackId(1)).is_none());
         all.insert(TrackId(9), subscription(90));
-        assert_eq!((all.len(), all.get(TrackId(9)).map(|s| s.area)), (2, Some(90)));
+        assert_eq!((all.len(), all.get_mut(TrackId(9)).map(|s| s.area)), (2, Some(90)));
 
         let mut who = Subscribers::default();
         for n in [3, 1, 3, 2] {

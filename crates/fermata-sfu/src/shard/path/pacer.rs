@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::Outgoing;
 use crate::key::LinkId;
 use crate::limits::PACE_TICK;
-use crate::path::Outgoing;
 
 /// The two lists.
 #[derive(Debug)]

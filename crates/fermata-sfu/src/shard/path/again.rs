@@ -4,26 +4,25 @@ use std::time::Duration;
 
 use fermata_transport::{Lost, Mid};
 
+use super::queue::Item;
 use crate::key::LinkId;
 use crate::limits::AGAIN_PAUSE_MIN;
-use crate::path::queue::Item;
-use crate::sfu::Sfu;
+use crate::shard::Shard;
 
-impl Sfu {
+impl Shard {
     /// A receiver misses packets, by their outgoing sequence numbers.
-    pub(crate) fn on_nack(&mut self, id: LinkId, mid: Mid, lost: Lost) {
-        let Self { participants, tracks, context, pacer, .. } = self;
+    pub(in crate::shard) fn on_nack(&mut self, id: LinkId, mid: Mid, lost: Lost) {
+        let Self { peers, tracks, context, pacer, .. } = self;
         let now_ms = pacer.millis(context.now.instant);
         let stats = &mut context.stats;
-        let Some(participant) = participants.get_mut(&id.participant) else { return };
-        let track =
-            participant.receiving.get(&mid).copied().filter(|_| participant.out_side() == id.side);
+        let Some(peer) = peers.get_mut(&id.participant) else { return };
+        let track = peer.receiving.get(&mid).copied().filter(|_| peer.out_side() == id.side);
         let Some(track) = track else { return };
-        let Some((link, subscriptions)) = participant.sending() else { return };
+        let Some((link, subscriptions)) = peer.sending() else { return };
         let Some(subscription) = subscriptions.get_mut(track) else { return };
         let rings = tracks.get(&track).map(|publication| &publication.rings);
-        let (_, transport, queue) = link.parts();
-        let rtt = transport.stats().rtt.unwrap_or(Duration::ZERO).max(AGAIN_PAUSE_MIN);
+        let (_, wire, queue) = link.parts();
+        let rtt = wire.stats().rtt.unwrap_or(Duration::ZERO).max(AGAIN_PAUSE_MIN);
         let pause_ms = u16::try_from(rtt.as_millis()).unwrap_or(u16::MAX);
         let mut queued = false;
         for seq in lost.iter() {

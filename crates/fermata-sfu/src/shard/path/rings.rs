@@ -3,8 +3,8 @@
 use fermata_rtp::ring::{Meta, PacketRing};
 use fermata_transport::{MediaKind, RtpIn, RtpOut};
 
+use super::Entry;
 use crate::forward::{LAYERS_MAX, LayerIndex};
-use crate::path::Entry;
 
 /// The rings of a track; each is made at its first packet.
 #[derive(Debug, Default)]

@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use fermata_transport::{Codec, Mid, Rid, RtpIn, Transport};
-use fermata_types::ParticipantSid;
+use fermata_transport::{Codec, Mid, Rid, RtpIn, Wire, stun_username_ufrag as stun_ufrag};
 use rustc_hash::FxHashMap;
 
-use crate::context::Context;
-use crate::demux::stun_ufrag;
+use super::rings::red_primary;
 use crate::forward::{PacketIn, RtpView};
-use crate::key::{LinkId, RoomId, Side, TrackId};
-use crate::participant::Participant;
-use crate::path::rings::red_primary;
-use crate::publication::Publication;
-use crate::room::Room;
-use crate::sfu::Sfu;
-use crate::timer::Timer;
+use crate::key::{LinkId, Side, TrackId};
+use crate::limits::{LEVELS_INTERVAL, LEVELS_MAX};
+use crate::seam::Level;
+use crate::shard::context::{Context, Timer};
+use crate::shard::relay::{Relay, shards_of};
+use crate::shard::track::Track;
+use crate::shard::{Datagrams, Shard};
 
 /// A media packet of the batch that is being handled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
+pub(in crate::shard) struct Arrival {
     /// Its track.
     pub(super) track: TrackId,
     /// What its payload holds.
@@ -47,20 +45,15 @@ fn run_len(data: &[u8], step: usize) -> usize {
 
 /// What became of some datagrams.
 #[derive(Debug, Clone, Copy, Default)]
-struct Taken {
+struct Counted {
     accepted: u32,
     malformed: u32,
 }
 
-impl Sfu {
-    /// Handles datagrams of one peer, each `segment_len` long but for the last.
-    pub(crate) fn on_datagrams(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        data: &mut [u8],
-        segment_len: usize,
-    ) {
+impl Shard {
+    /// Handles datagrams of one sender.
+    pub(in crate::shard) fn on_datagrams(&mut self, datagrams: Datagrams<'_>) {
+        let Datagrams { source, destination, data, segment_len } = datagrams;
         let len = data.len();
         let step = if segment_len == 0 { len } else { segment_len.min(len) }.max(1);
         let stats = &mut self.context.stats;
@@ -89,49 +82,48 @@ impl Sfu {
         let by_name = ufrag.is_some();
         let found = match ufrag {
             Some(ufrag) => self.demux.by_ufrag(ufrag),
-            None => self.demux.by_address(source, now),
+            None => self.demux.by_address(source),
         };
-        let Some(id) = found else {
-            self.context.stats.datagrams_unknown += run.len().div_ceil(step) as u64;
+        let Self { peers, tracks, context, arrivals, restarts, relays, demux, .. } = self;
+        let peer = found.and_then(|id| Some((id, peers.get_mut(&id.participant)?)));
+        let Some((id, peer)) = peer.filter(|(id, peer)| peer.link(id.side).is_some()) else {
+            context.stats.datagrams_unknown += run.len().div_ceil(step) as u64;
             return;
         };
-        let Self { participants, tracks, rooms, context, arrivals, restarts, demux, .. } = self;
-        let Some(participant) = participants.get_mut(&id.participant) else { return };
-        let Participant { sid, up, down, publications, .. } = participant;
-        let link = match id.side {
-            Side::Up => up.as_mut(),
-            Side::Down => down.as_mut(),
+        let (publications, link) = match id.side {
+            Side::Up => (&peer.publications, peer.up.as_mut()),
+            Side::Down => (&peer.publications, peer.down.as_mut()),
         };
         let Some(link) = link else { return };
-        let mut intake = Intake { id, sid, publications, tracks, rooms, arrivals, restarts, now };
-        let taken = link.receive(context, |transport, context| {
-            intake.take(transport, context, source, destination, run, step)
+        let taken = Taken { arrivals, restarts };
+        let mut intake = Intake { id, publications, tracks, relays, taken, now };
+        let counted = link.receive(context, |wire, context| {
+            intake.take(wire, context, source, destination, run, step)
         });
-        let Some(taken) = taken else { return };
-        context.stats.malformed_datagrams += u64::from(taken.malformed);
-        if taken.accepted == 0 {
+        let Some(counted) = counted else { return };
+        context.stats.malformed_datagrams += u64::from(counted.malformed);
+        if counted.accepted == 0 {
             return;
         }
         if by_name {
             demux.learn(source, id, now);
+        } else {
+            demux.note_heard(source, now);
         }
-        participant.heard_at = now;
-        participant.media_heard_at = now;
-        if !participant.data.is_idle() {
+        peer.note_heard(context);
+        if !peer.outbox.is_idle() {
             self.flush_data(id.participant);
         }
     }
 }
 
-/// What is needed to take in media packets of one participant.
+/// What is needed to take in media packets of one connection.
 struct Intake<'a> {
     id: LinkId,
-    sid: &'a ParticipantSid,
     publications: &'a BTreeMap<Mid, TrackId>,
-    tracks: &'a mut FxHashMap<TrackId, Publication>,
-    rooms: &'a mut BTreeMap<RoomId, Room>,
-    arrivals: &'a mut Vec<Arrival>,
-    restarts: &'a mut Vec<TrackId>,
+    tracks: &'a mut FxHashMap<TrackId, Track>,
+    relays: &'a mut [Relay],
+    taken: Taken<'a>,
     now: Instant,
 }
 
@@ -139,55 +131,94 @@ impl Intake<'_> {
     /// Each datagram in its turn.
     fn take(
         &mut self,
-        transport: &mut Transport,
+        wire: &mut Wire,
         context: &mut Context,
         source: SocketAddr,
         destination: SocketAddr,
         run: &mut [u8],
         step: usize,
-    ) -> Taken {
-        let mut taken = Taken::default();
+    ) -> Counted {
+        let mut counted = Counted::default();
         for datagram in run.chunks_mut(step) {
             let page = context.control.page();
-            match transport.handle_datagram(self.now, source, destination, datagram, page) {
+            match wire.handle_datagram(self.now, source, destination, datagram, page) {
                 Ok(packet) => {
-                    taken.accepted += 1;
+                    counted.accepted += 1;
                     if let Some(packet) = packet {
                         self.packet(context, &packet);
                     }
                 }
-                Err(_) => taken.malformed += 1,
+                Err(_) => counted.malformed += 1,
             }
         }
-        taken
+        counted
     }
 
-    /// Looks at a media packet and puts it where receivers find it.
+    /// A media packet of a publisher: counted, heard, handed to other shards, then taken like any other.
     fn packet(&mut self, context: &mut Context, rtp: &RtpIn<'_>) {
         let now = self.now;
         context.stats.rtp_in += 1;
         let track = self.publications.get(&rtp.mid).filter(|_| self.id.side == Side::Up);
-        let Some(publication) = track.and_then(|track| self.tracks.get_mut(track)) else {
+        let Some(track) = track.and_then(|track| self.tracks.get_mut(track)) else {
             context.stats.rtp_dropped_unbound += 1;
             return;
         };
         if let Some(dbov) = rtp.audio_level_db
-            && !publication.info.muted
-            && let Some(room) = self.rooms.get_mut(&publication.room)
+            && !track.state().muted
         {
-            room.speakers.observe(now, self.sid, &publication.sid, dbov);
-            if let Some(at) = room.speakers.next_timeout() {
-                context.timers.arm_earlier(Timer::Speakers(publication.room), at);
+            note_level(context, Level { track: track.spec.id, at: now, dbov });
+        }
+        let Some(view) = self.taken.packet(now, track, context, rtp) else { return };
+        track.tally.packet(now, view.layer, rtp.seq, rtp.timestamp, rtp.payload.len());
+        if track.state().blocked {
+            return;
+        }
+        for to in shards_of(track.feeds) {
+            let relay = self.relays.get_mut(to.index());
+            if relay.is_some_and(|relay| relay.push(track.spec.id, rtp)) {
+                context.stats.hops_out += 1;
+            } else {
+                context.stats.hops_dropped += 1;
             }
         }
-        let id = publication.id;
-        if publication.needs_start(rtp.codec) {
-            publication.start(rtp.codec);
+    }
+}
+
+/// Keeps how loud a packet was until the rooms are told.
+fn note_level(context: &mut Context, level: Level) {
+    if context.levels.is_empty() {
+        context.timers.arm(Timer::Levels, level.at + LEVELS_INTERVAL);
+    }
+    if context.levels.len() < LEVELS_MAX {
+        context.levels.push(level);
+    } else {
+        context.stats.limited += 1;
+    }
+}
+
+/// What a batch of packets brings up.
+pub(in crate::shard) struct Taken<'a> {
+    pub(in crate::shard) arrivals: &'a mut Vec<Arrival>,
+    pub(in crate::shard) restarts: &'a mut Vec<TrackId>,
+}
+
+impl Taken<'_> {
+    /// Looks at a packet, from a connection or from another shard, and puts it where receivers find it. What was
+    /// seen of it; `None` if it belongs to no layer.
+    pub(in crate::shard) fn packet(
+        &mut self,
+        now: Instant,
+        track: &mut Track,
+        context: &mut Context,
+        rtp: &RtpIn<'_>,
+    ) -> Option<RtpView> {
+        let id = track.spec.id;
+        if track.needs_start(rtp.codec) {
+            track.start(rtp.codec);
             self.arrivals.retain(|arrival| arrival.track != id);
             self.restarts.push(id);
             context.timers.arm_earlier(Timer::Track(id), now);
         }
-        let Some(up) = publication.up.as_mut() else { return };
         let packet = PacketIn {
             rid: rtp.rid.as_ref().map(Rid::as_str),
             seq: rtp.seq,
@@ -196,21 +227,21 @@ impl Intake<'_> {
             payload: rtp.payload,
             arrived: rtp.arrived,
         };
-        let Some(view) = up.receive(&packet) else {
+        let Some(view) = track.up.as_mut().and_then(|up| up.receive(&packet)) else {
             context.stats.rtp_dropped_unbound += 1;
-            return;
+            return None;
         };
-        let len = rtp.payload.len();
-        publication.tally.packet(now, view.layer, rtp.seq, rtp.timestamp, len);
-        if publication.blocked || publication.subscribers.is_empty() {
-            return;
+        if track.state().blocked || track.subscribers.is_empty() {
+            return Some(view);
         }
         if view.view.understood {
-            publication.rings.push(publication.kind, view.layer, rtp);
+            track.rings.push(track.spec.kind, view.layer, rtp);
         }
         let primary = (rtp.codec == Codec::Red).then(|| red_primary(rtp.payload)).flatten();
         let primary_len = primary.map_or(0, <[u8]>::len);
+        let len = rtp.payload.len();
         self.arrivals.push(Arrival { track: id, codec: rtp.codec, len, primary_len, view });
+        Some(view)
     }
 }
 

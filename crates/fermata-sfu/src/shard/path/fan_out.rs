@@ -5,20 +5,19 @@ use std::time::Instant;
 
 use fermata_transport::{Codec, MediaKind};
 
-use crate::context::Context;
+use super::queue::Item;
+use super::{Arrival, Entry, Outgoing, Pacer};
+use crate::SfuStats;
 use crate::forward::{Dropped, Forward, Sending, UpTrack};
 use crate::key::{LinkId, TrackId};
-use crate::participant::Participant;
-use crate::path::queue::Item;
-use crate::path::{Arrival, Entry, Outgoing, Pacer};
-use crate::sfu::Sfu;
-use crate::stats::SfuStats;
-use crate::subscriptions::{Subscriber, TrackSubscription};
-use crate::timer::Timer;
+use crate::shard::Shard;
+use crate::shard::context::{Context, Timer};
+use crate::shard::peer::Peer;
+use crate::shard::subscriptions::{Subscriber, TrackSubscription};
 
-impl Sfu {
+impl Shard {
     /// Hands the media packets of a batch to those who receive them.
-    pub(crate) fn fan_out(&mut self) {
+    pub(in crate::shard) fn fan_out(&mut self) {
         while let Some(track) = self.restarts.pop() {
             self.restart_subscribers(track);
         }
@@ -35,10 +34,10 @@ impl Sfu {
 
     /// The track comes in another codec from now on.
     fn restart_subscribers(&mut self, track: TrackId) {
-        let Self { participants, tracks, .. } = self;
+        let Self { peers, tracks, .. } = self;
         let Some(publication) = tracks.get(&track) else { return };
         for subscriber in publication.subscribers.iter() {
-            let subscriptions = participants.get_mut(&subscriber).map(|p| &mut p.subscriptions);
+            let subscriptions = peers.get_mut(&subscriber).map(|p| &mut p.subscriptions);
             if let Some(subscription) = subscriptions.and_then(|s| s.get_mut(track)) {
                 subscription.restart();
             }
@@ -47,15 +46,15 @@ impl Sfu {
 
     /// Packets of one track.
     fn fan_out_run(&mut self, run: &[Arrival]) {
-        let Self { participants, tracks, context, pacer, .. } = self;
+        let Self { peers, tracks, context, pacer, .. } = self;
         let Some(track) = run.first().map(|arrival| arrival.track) else { return };
         let Some(publication) = tracks.get_mut(&track) else { return };
         let Some(up) = publication.up.as_mut() else { return };
         let now = context.now.instant;
-        let mut fan = Fan { track, kind: publication.kind, run, now, asked: false };
+        let mut fan = Fan { track, kind: publication.spec.kind, run, now, asked: false };
         for subscriber in publication.subscribers.each() {
-            if let Some(participant) = participants.get_mut(&subscriber.participant) {
-                fan.hand(participant, subscriber, up, context, pacer);
+            if let Some(peer) = peers.get_mut(&subscriber.participant) {
+                fan.hand(peer, subscriber, up, context, pacer);
             }
         }
         // Coalesced: until a request is due again, nothing needs to be done.
@@ -81,21 +80,21 @@ impl Fan<'_> {
     /// Queues at one receiver's connection what it should get.
     fn hand(
         &mut self,
-        participant: &mut Participant,
+        peer: &mut Peer,
         subscriber: &mut Subscriber,
         up: &mut UpTrack,
         context: &mut Context,
         pacer: &mut Pacer,
     ) {
-        let (id, side) = (participant.id, participant.out_side());
-        let Some((link, subscriptions)) = participant.sending() else { return };
+        let (id, side) = (peer.id, peer.out_side());
+        let Some((link, subscriptions)) = peer.sending() else { return };
         if !link.connected {
             return;
         }
         let found = subscriptions.find(self.track, &mut subscriber.hint);
         let Some(subscription) = found else { return };
-        let (version, transport, queue) = link.parts();
-        let Some(route) = subscription.route(version, transport) else { return };
+        let (version, wire, queue) = link.parts();
+        let Some(route) = subscription.route(version, wire) else { return };
         let stats = &mut context.stats;
         let mut queued = false;
         for arrival in self.run {
@@ -124,9 +123,9 @@ impl Fan<'_> {
                 (subscription.down.area(self.now, up), subscription.down.area_lapses_at());
             if area != subscription.area {
                 let before = std::mem::replace(&mut subscription.area, area);
-                participant.set_area(self.now, before, area);
+                peer.set_area(context, before, area);
                 if let Some(at) = lapses {
-                    context.timers.arm_earlier(Timer::Meter(id), at);
+                    context.timers.arm_earlier(Timer::Area(id), at);
                 }
             }
         }
