@@ -6,7 +6,7 @@ use crate::cm::Cm;
 use crate::error::Error;
 use crate::gcm::Gcm;
 use crate::kdf::Master;
-use crate::limits::{MAX_PACKET_LEN, MAX_RTCP_INDEX, RTCP_HEADER_LEN};
+use crate::limits::{MAX_PACKET_LEN, MAX_RTCP_INDEX, RTCP_HEADER_LEN, RTP_HEADER_LEN};
 use crate::profile::Profile;
 use crate::wire::{check_rtp, rtcp_ssrc, rtp_fields};
 
@@ -69,6 +69,34 @@ impl Sealer {
         match &self.keys {
             Keys::Gcm(gcm) => gcm.seal_rtp(packet, header_len, ssrc, index),
             Keys::Cm(cm) => cm.seal_rtp(packet, header_len, ssrc, index, roc),
+        }
+    }
+
+    /// The same with the plaintext elsewhere, which is as good as copied into its place before, but faster.
+    ///
+    /// `packet` = header | room for `payload` | [`Profile::tag_len`] bytes of room.
+    ///
+    /// # Errors
+    /// As [`Self::seal_rtp`]; [`Error::HeaderLength`] too if the room is not as long as the payload.
+    pub fn seal_rtp_from(
+        &self,
+        payload: &[u8],
+        packet: &mut [u8],
+        header_len: usize,
+        roc: u32,
+    ) -> Result<(), Error> {
+        let (ssrc, index, end) = rtp_index(packet, header_len, self.profile.tag_len(), roc)?;
+        let place = packet.get_mut(header_len..end).filter(|place| place.len() == payload.len());
+        let Some(place) = place else {
+            let max = end.saturating_sub(payload.len());
+            return Err(Error::HeaderLength { got: header_len, min: RTP_HEADER_LEN, max });
+        };
+        match &self.keys {
+            Keys::Gcm(gcm) => gcm.seal_rtp_from(payload, packet, header_len, ssrc, index),
+            Keys::Cm(cm) => {
+                place.copy_from_slice(payload);
+                cm.seal_rtp(packet, header_len, ssrc, index, roc)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, Unbound
 
 use crate::error::Error;
 use crate::kdf::{Label, Master};
-use crate::limits::{RTCP_ENCRYPTED, RTCP_HEADER_LEN, RTCP_WORD_LEN};
+use crate::limits::{MAX_RTP_INDEX, RTCP_ENCRYPTED, RTCP_HEADER_LEN, RTCP_WORD_LEN};
 use crate::wire::xor_at;
 
 const TAG_LEN: usize = 16;
@@ -15,7 +15,8 @@ const SALT_LEN: usize = 12;
 /// Session key and salt of RTP or RTCP.
 struct Session {
     key: LessSafeKey,
-    salt: [u8; SALT_LEN],
+    /// In the low 96 bits.
+    salt: u128,
 }
 
 impl Session {
@@ -23,13 +24,15 @@ impl Session {
     fn new(key: &[u8], salt: [u8; SALT_LEN]) -> Result<Self, Error> {
         let algorithm = if key.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, key).map_err(|_| Error::KeyRefused)?;
+        let salt = salt.into_iter().fold(0, |salt, byte| salt << 8 | u128::from(byte));
         Ok(Self { key: LessSafeKey::new(key), salt })
     }
 
-    /// Two zero bytes, SSRC, and six bytes of index, masked by the salt (RFC 7714 sections 8.1 and 9.1).
+    /// Two zero bytes, SSRC, and six bytes of index, masked by the salt (RFC 7714 sections 8.1 and 9.1). As one
+    /// number, because every packet needs it.
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let [_, _, index @ ..] = index.to_be_bytes();
-        let nonce = xor_at(xor_at(self.salt, 2, &ssrc.to_be_bytes()), 6, &index);
+        let counted = u128::from(ssrc) << 48 | u128::from(index & MAX_RTP_INDEX);
+        let [_, _, _, _, nonce @ ..] = (self.salt ^ counted).to_be_bytes();
         Nonce::assume_unique_for_key(nonce)
     }
 
@@ -77,6 +80,23 @@ impl Gcm {
         let (header, body) = packet.split_at_mut_checked(header_len).ok_or(Error::SealRefused)?;
         let (payload, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(Error::SealRefused)?;
         self.rtp.seal(self.rtp.nonce(ssrc, index), header, payload, tag)
+    }
+
+    /// `packet` = header, room for the payload, room for the tag.
+    pub(crate) fn seal_rtp_from(
+        &self,
+        payload: &[u8],
+        packet: &mut [u8],
+        header_len: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<(), Error> {
+        let (header, body) = packet.split_at_mut_checked(header_len).ok_or(Error::SealRefused)?;
+        let (sealed, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(Error::SealRefused)?;
+        let (nonce, aad) = (self.rtp.nonce(ssrc, index), Aad::from(&*header));
+        let key = &self.rtp.key;
+        key.seal_out_of_place_scatter(nonce, aad, payload, sealed, &[], tag)
+            .map_err(|_| Error::SealRefused)
     }
 
     /// `packet` = header, ciphertext, tag.

@@ -30,6 +30,27 @@ fn rtp(profile: Profile, seq: u16, header_len: usize, payload: &[u8]) -> Vec<u8>
     packet
 }
 
+/// Sealing from elsewhere is sealing in place; a room of another length is refused and left as it was.
+#[test]
+fn a_payload_may_come_from_elsewhere() {
+    for profile in Profile::ALL {
+        let (sealer, _) = pair(profile, 3);
+        for (header_len, len) in [(12, 0), (12, 1), (24, 160), (28, 1_200)] {
+            let payload: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+            let mut expected = rtp(profile, 77, header_len, &payload);
+            let mut packet = rtp(profile, 77, header_len, &vec![0xee; len]);
+            sealer.seal_rtp(&mut expected, header_len, 5).unwrap();
+            let before = packet.clone();
+            let longer = [&payload[..], &[0]].concat();
+            let refused = sealer.seal_rtp_from(&longer, &mut packet, header_len, 5);
+            assert!(matches!(refused, Err(Error::HeaderLength { .. })), "{profile}");
+            assert_eq!(packet, before, "{profile}");
+            sealer.seal_rtp_from(&payload, &mut packet, header_len, 5).unwrap();
+            assert_eq!(packet, expected, "{profile} {header_len} {len}");
+        }
+    }
+}
+
 /// The packets that other implementations test themselves with, from master keys on.
 #[test]
 fn known_packets_are_sealed_and_opened() {
