@@ -89,6 +89,16 @@ impl Mapping {
         Self { instant, ntp }
     }
 
+    /// How long after the moment it was made of; nothing if before it.
+    pub fn since(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.instant)
+    }
+
+    /// NTP time so long after the moment it was made of; see [`Self::since`].
+    pub fn ntp_after(&self, since: Duration) -> NtpTime {
+        self.ntp.plus(since)
+    }
+
     /// NTP time of a moment.
     pub fn ntp(&self, instant: Instant) -> NtpTime {
         match instant.checked_duration_since(self.instant) {

@@ -12,6 +12,9 @@ use crate::limits::DATAGRAM_LEN_MAX;
 /// Most datagrams handed to the kernel at once. Longer runs are lost on real links, whose buffers are short.
 pub const SEGMENTS_MAX: usize = 8;
 
+/// Most datagrams in a buffer: their paths are named by 16 bits.
+const DATAGRAMS_MAX: usize = u16::MAX as usize;
+
 /// From which of our addresses, to which of theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
@@ -25,8 +28,15 @@ pub struct Path {
 #[derive(Debug, Clone, Copy)]
 struct Datagram {
     start: usize,
-    len: usize,
-    path: Path,
+    len: u16,
+    /// Place of its path among the paths.
+    path: u16,
+}
+
+impl Datagram {
+    fn end(&self) -> usize {
+        self.start + usize::from(self.len)
+    }
 }
 
 /// The buffer.
@@ -35,6 +45,8 @@ pub struct Egress {
     bytes: Box<[u8]>,
     used: usize,
     datagrams: Vec<Datagram>,
+    /// Where they go; said once for those that follow each other.
+    paths: Vec<Path>,
     dropped: u64,
 }
 
@@ -57,12 +69,14 @@ impl Batch<'_> {
 }
 
 impl Egress {
-    /// Room for `bytes_max` bytes in `datagrams_max` datagrams; nothing is allocated later.
+    /// Room for `bytes_max` bytes in `datagrams_max` datagrams, at most 65,535; nothing is allocated later.
     pub fn new(bytes_max: usize, datagrams_max: usize) -> Self {
+        let datagrams_max = datagrams_max.clamp(1, DATAGRAMS_MAX);
         Self {
             bytes: vec![0; bytes_max].into_boxed_slice(),
             used: 0,
-            datagrams: Vec::with_capacity(datagrams_max.max(1)),
+            datagrams: Vec::with_capacity(datagrams_max),
+            paths: Vec::with_capacity(datagrams_max),
             dropped: 0,
         }
     }
@@ -75,15 +89,31 @@ impl Egress {
         len: usize,
         write: impl FnOnce(&mut [u8]) -> Option<R>,
     ) -> Option<R> {
+        self.push_to(&path, len, write)
+    }
+
+    /// The same without a copy of the path, which is long.
+    pub(crate) fn push_to<R>(
+        &mut self,
+        path: &Path,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Option<R>,
+    ) -> Option<R> {
         let full = len > DATAGRAM_LEN_MAX || self.datagrams.len() == self.datagrams.capacity();
         let place = self.bytes.get_mut(self.used..self.used.saturating_add(len));
-        let Some(place) = place.filter(|_| !full) else {
+        let (Some(place), Ok(len), false) = (place, u16::try_from(len), full) else {
             self.dropped += 1;
             return None;
         };
         let result = write(place)?;
-        self.datagrams.push(Datagram { start: self.used, len, path });
-        self.used += len;
+        if self.paths.last() != Some(path) {
+            self.paths.push(*path);
+        }
+        // Not more paths than datagrams, and not more of those than 16 bits can name.
+        let path = u16::try_from(self.paths.len() - 1).unwrap_or(u16::MAX);
+        let datagram = Datagram { start: self.used, len, path };
+        self.used = datagram.end();
+        self.datagrams.push(datagram);
         Some(result)
     }
 
@@ -126,13 +156,14 @@ impl Egress {
     pub fn clear(&mut self) {
         self.used = 0;
         self.datagrams.clear();
+        self.paths.clear();
     }
 
     /// Each datagram, in order.
     pub fn datagrams(&self) -> impl Iterator<Item = (Path, &[u8])> {
-        self.datagrams.iter().map(|datagram| {
-            let bytes = self.bytes.get(datagram.start..datagram.start + datagram.len);
-            (datagram.path, bytes.unwrap_or_default())
+        self.datagrams.iter().filter_map(|datagram| {
+            let bytes = self.bytes.get(datagram.start..datagram.end())?;
+            Some((*self.paths.get(usize::from(datagram.path))?, bytes))
         })
     }
 
@@ -156,13 +187,13 @@ impl<'a> Iterator for Batches<'a> {
         let rest = self.egress.datagrams.get(self.next..)?;
         let first = rest.first()?;
         let mut count = 1;
-        let mut end = first.start + first.len;
+        let mut end = first.end();
         for datagram in rest.iter().take(SEGMENTS_MAX).skip(1) {
             if datagram.path != first.path || datagram.len > first.len {
                 break;
             }
             count += 1;
-            end = datagram.start + datagram.len;
+            end = datagram.end();
             // Only the last of a run may be shorter.
             if datagram.len < first.len {
                 break;
@@ -171,7 +202,8 @@ impl<'a> Iterator for Batches<'a> {
         self.next += count;
         let range: Range<usize> = first.start..end;
         let bytes = self.egress.bytes.get(range).unwrap_or_default();
-        Some(Batch { path: first.path, bytes, segment_len: first.len })
+        let path = *self.egress.paths.get(usize::from(first.path))?;
+        Some(Batch { path, bytes, segment_len: usize::from(first.len) })
     }
 }
 

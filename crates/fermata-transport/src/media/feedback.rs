@@ -6,6 +6,7 @@ use fermata_rtp::ntp::{self, NtpTime};
 use fermata_rtp::rtcp::{self, Packet, Reports};
 
 use super::Media;
+use super::sent::SentTimes;
 use crate::event::{Event, Lost, SenderInfo};
 use crate::events::Events;
 
@@ -53,7 +54,8 @@ impl Media {
                 events.feedback(Event::BandwidthEstimate { bps });
             }
             Packet::TransportFeedback(view) => {
-                let since = self.outbound.times.on_feedback(&view, now);
+                let now_us = SentTimes::micros(self.clock.since(now));
+                let since = self.outbound.times.on_feedback(&view, now_us);
                 if !self.rtt_from_reports {
                     self.rtt = since.or(self.rtt);
                 }

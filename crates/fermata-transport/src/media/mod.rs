@@ -15,8 +15,10 @@ mod receive;
 mod report;
 mod sent;
 mod source;
+mod template;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -35,8 +37,9 @@ use crate::limits::REPORT_FIRST;
 use crate::parts::Negotiated;
 use crate::stats::StreamStats;
 use inbound::Inbound;
-use outbound::{Outbound, Wire};
+use outbound::Outbound;
 use source::RtcpSenders;
+use writing::Wire;
 
 /// Where our NTP time begins: the year 2000. Nobody compares it with a clock on the wall, but zero means "none" in
 /// reports, and some peers cannot read times before 1970.
@@ -219,11 +222,11 @@ impl Media {
         out: &mut Egress,
     ) -> Result<usize, SendError> {
         let sealer = self.sealer.as_ref().ok_or(SendError::NotConnected)?;
-        let wire = Wire { now, clock: &self.clock, sealer, path };
+        let wire = Wire { now, clock: &self.clock, sealer, path: &path };
         let len = self.outbound.send(wire, slot, packet, pad_to, out)?;
         self.counters.packets_sent += 1;
         self.counters.payload_bytes_sent += packet.payload.len() as u64;
-        self.report_at.get_or_insert(now + REPORT_FIRST);
+        self.report_at.get_or_insert_with(|| now + REPORT_FIRST);
         Ok(len)
     }
 
@@ -237,7 +240,7 @@ impl Media {
         out: &mut Egress,
     ) -> Result<usize, SendError> {
         let sealer = self.sealer.as_ref().ok_or(SendError::NotConnected)?;
-        let wire = Wire { now, clock: &self.clock, sealer, path };
+        let wire = Wire { now, clock: &self.clock, sealer, path: &path };
         let len = self.outbound.send_again(wire, slot, packet, out)?;
         self.counters.packets_sent_again += 1;
         Ok(len)

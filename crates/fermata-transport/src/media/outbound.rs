@@ -2,25 +2,37 @@
 
 use std::time::Instant;
 
-use fermata_rtp::header::{self, HeaderOut};
+use fermata_rtp::Codec;
 use fermata_rtp::ntp::Mapping;
 use fermata_rtp::rtcp::{ReportBlock, SenderInfo};
-use fermata_rtp::{Codec, extension, rtx, vp8};
-use fermata_srtp::{ReplayWindow, Replayed, Sealer};
+use fermata_srtp::{ReplayWindow, Replayed};
 use fermata_types::MediaKind;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::sent::SentTimes;
-use crate::egress::{Egress, Path};
+use super::template::{Shape, Template, Values, level_of};
+use super::writing::{Wire, Writing};
+use crate::egress::Egress;
 use crate::error::SendError;
 use crate::event::{RtpOut, SendSlot};
 use crate::id::Mid;
 use crate::limits;
-use crate::parts::{ExtensionIds, LineConfig, Negotiated, Payload};
+use crate::parts::{ExtensionIds, LineConfig, Negotiated};
 use crate::stats::StreamStats;
 
 /// Sequence numbers below this fit a receiver that has just met the SSRC (RFC 3711 section 3.3.1).
 const FIRST_ROLLOVER: u64 = 1 << 16;
+
+/// How many codecs there are.
+const CODECS: usize = Codec::ALL.len();
+
+/// The payload types of a codec.
+#[derive(Debug, Clone, Copy)]
+struct Types {
+    pt: u8,
+    /// Of retransmissions.
+    rtx: Option<u8>,
+}
 
 /// What the peer said of a section last.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +50,15 @@ pub(super) struct SendLine {
     sending: bool,
     pub(super) ssrc: u32,
     rtx_ssrc: Option<u32>,
-    payloads: Vec<Payload>,
+    /// By codec; in place, since every packet asks.
+    types: [Option<Types>; CODECS],
+    /// Of the codec that was agreed first.
+    first: Option<Types>,
     ids: ExtensionIds,
+    /// The header that was written last. Nearly always the next has the same shape.
+    template: Option<(Shape, Template)>,
+    /// Bytes of the header of the next packet.
+    head_len: usize,
     /// Numbers under which something was encrypted. Encrypting twice under one number would give the key away
     /// that packets are authenticated with (RFC 7714 section 8.1).
     used: ReplayWindow,
@@ -66,8 +85,11 @@ impl SendLine {
             sending: false,
             ssrc: 0,
             rtx_ssrc: None,
-            payloads: Vec::new(),
+            types: [None; CODECS],
+            first: None,
             ids: ExtensionIds::default(),
+            template: None,
+            head_len: 0,
             used: ReplayWindow::new(),
             known: false,
             rtx_known: false,
@@ -92,21 +114,59 @@ impl SendLine {
         self.ssrc = config.local_ssrc.unwrap_or_default();
         self.rtx_ssrc = config.local_rtx_ssrc;
         self.sending = config.sending && config.local_ssrc.is_some();
-        self.payloads.clone_from(&config.payloads);
+        self.types = [None; CODECS];
+        for payload in &config.payloads {
+            if let Some(place) = self.types.get_mut(payload.codec as usize) {
+                place.get_or_insert(Types { pt: payload.pt, rtx: payload.rtx });
+            }
+        }
+        self.first = config.payloads.first().and_then(|payload| self.types_of(payload.codec));
         self.ids = config.extensions;
         if !config.feedback.transport_cc {
             self.ids.transport_cc = None;
         }
+        self.template = None;
+        self.renew_head_len();
     }
 
-    fn payload(&self, codec: Codec) -> Option<Payload> {
-        self.payloads.iter().copied().find(|payload| payload.codec == codec)
+    fn types_of(&self, codec: Codec) -> Option<Types> {
+        self.types.get(codec as usize).copied().flatten()
+    }
+
+    /// The peer knows the SSRC.
+    fn make_known(&mut self) {
+        if !self.known {
+            self.known = true;
+            self.renew_head_len();
+        }
+    }
+
+    fn renew_head_len(&mut self) {
+        let repeats = self.first.is_some_and(|types| self.repeats_itself(types));
+        let shape = self.shape(repeats, self.kind == MediaKind::Audio);
+        self.head_len = Template::new(shape, self.mid, &self.ids).map_or(0, |head| head.len());
+    }
+
+    /// What a header says of a packet; `level`: it has an audio level.
+    fn shape(&self, repeats: bool, level: bool) -> Shape {
+        Shape {
+            mid: repeats || !self.known,
+            changing: !repeats,
+            level: level && self.ids.audio_level.is_some(),
+        }
+    }
+
+    fn template(&mut self, shape: Shape) -> Option<&Template> {
+        if self.template.as_ref().is_none_or(|(last, _)| *last != shape) {
+            self.template = Some((shape, Template::new(shape, self.mid, &self.ids)?));
+        }
+        self.template.as_ref().map(|(_, template)| template)
     }
 
     /// Without a stream for retransmissions, a packet goes out again under its own number, and then it has to be
     /// the same to the last bit: nothing that changes may be in it.
-    fn repeats_itself(&self, payload: Payload) -> bool {
-        self.kind == MediaKind::Video && (payload.rtx.is_none() || self.rtx_ssrc.is_none())
+    fn repeats_itself(&self, types: Types) -> bool {
+        self.kind == MediaKind::Video && (types.rtx.is_none() || self.rtx_ssrc.is_none())
     }
 
     /// A sender report, if something was sent since the last.
@@ -157,26 +217,15 @@ pub(super) struct Outbound {
     twcc_seq: u16,
     rtx_seq: u64,
     pub(super) times: SentTimes,
+    stamp: Option<Stamp>,
 }
 
-/// What every packet of a connection needs to get out.
+/// The moment of sending as the wire has it. Packets go out many at a moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wire<'a> {
-    pub(super) now: Instant,
-    pub(super) clock: &'a Mapping,
-    pub(super) sealer: &'a Sealer,
-    pub(super) path: Path,
-}
-
-/// One packet about to be written.
-struct Writing<'a> {
-    header: HeaderOut,
-    roc: u32,
-    mid: Option<&'a str>,
-    ids: ExtensionIds,
-    changing: bool,
-    osn: Option<u16>,
-    pad_to: usize,
+struct Stamp {
+    now: Instant,
+    send_time: [u8; 3],
+    at_us: u32,
 }
 
 impl Outbound {
@@ -189,6 +238,7 @@ impl Outbound {
             twcc_seq,
             rtx_seq: u64::from(rtx_seq >> 1),
             times: SentTimes::default(),
+            stamp: None,
         }
     }
 
@@ -235,23 +285,12 @@ impl Outbound {
 
     pub(super) fn sends(&self, mid: Mid, codec: Codec) -> bool {
         let mut lines = self.lines.iter().filter(|line| line.mid == mid && line.sending);
-        lines.any(|line| line.payload(codec).is_some())
+        lines.any(|line| line.types_of(codec).is_some())
     }
 
     pub(super) fn wire_len(&self, slot: SendSlot, payload_len: usize) -> usize {
         let Some(line) = self.lines.get(slot.index()).filter(|line| line.sending) else { return 0 };
-        let repeats = line.payloads.first().is_some_and(|payload| line.repeats_itself(*payload));
-        let mid = line.ids.mid.filter(|_| !line.known || repeats);
-        let mut content = mid.map_or(0, |_| 1 + line.mid.as_str().len());
-        if !repeats {
-            content += line.ids.abs_send_time.map_or(0, |_| 4);
-            content += line.ids.transport_cc.map_or(0, |_| 3);
-        }
-        if line.kind == MediaKind::Audio {
-            content += line.ids.audio_level.map_or(0, |_| 2);
-        }
-        let extensions = if content > 0 { 4 + content.next_multiple_of(4) } else { 0 };
-        header::FIXED_LEN + extensions + payload_len + self.tag_len
+        line.head_len + payload_len + self.tag_len
     }
 
     /// The section of an SSRC of ours, and whether it is that of retransmissions.
@@ -269,7 +308,7 @@ impl Outbound {
                 false
             }
             Some((line, false)) => {
-                line.known = true;
+                line.make_known();
                 let ReportBlock { fraction_lost, lost, jitter, .. } = *block;
                 line.heard = Some(Heard { fraction_lost, lost, jitter });
                 true
@@ -300,36 +339,33 @@ impl Outbound {
         out: &mut Egress,
     ) -> Result<usize, SendError> {
         check_len(packet)?;
+        let stamp = self.stamp(wire.now, wire.clock);
         let Self { lines, times, twcc_seq, tag_len, .. } = self;
         let line = lines.get_mut(slot.index()).filter(|line| line.sending);
         let line = line.ok_or(SendError::NotSending)?;
-        let payload = line.payload(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
+        let types = line.types_of(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
         let seq = packet.seq;
         match line.used.highest() {
             None if seq >= FIRST_ROLLOVER => return Err(SendError::FirstSeq { seq }),
             None => {}
             Some(_) => line.used.check(seq).map_err(|_| SendError::Reused { seq })?,
         }
-        let repeats = line.repeats_itself(payload);
-        let writing = Writing {
-            header: header_of(packet, payload.pt, line.ssrc, seq),
-            roc: roc(seq),
-            mid: (repeats || !line.known).then(|| line.mid.as_str()),
-            ids: line.ids,
-            changing: !repeats,
-            osn: None,
-            pad_to: if repeats { 0 } else { pad_to },
-        };
-        let twcc = line.ids.transport_cc.filter(|_| !repeats).map(|_| *twcc_seq);
-        let len = writing.write(wire, packet, twcc, *tag_len, out)?;
+        let repeats = line.repeats_itself(types);
+        let values = values_of(packet, types.pt, line.ssrc, seq, &stamp, *twcc_seq);
+        let shape = line.shape(repeats, packet.audio_level_db.is_some());
+        let template = line.template(shape).ok_or(SendError::NoRoom)?;
+        let pad_to = if repeats { 0 } else { pad_to };
+        let writing =
+            Writing { template, values, roc: roc(seq), osn: None, pad_to, tag_len: *tag_len };
+        let len = writing.write(wire, packet, out)?;
         // A jump beyond the window only forgets what is behind it.
         line.used.commit(seq);
         line.packets += 1;
         line.octets += packet.payload.len() as u64;
         line.latest = Some((packet.timestamp, packet.at, packet.codec.clock_rate_hz()));
-        if let Some(seq) = twcc {
-            times.record(seq, len, wire.now);
-            *twcc_seq = seq.wrapping_add(1);
+        if line.ids.transport_cc.is_some() && !repeats {
+            times.record(*twcc_seq, len, stamp.at_us);
+            *twcc_seq = twcc_seq.wrapping_add(1);
         }
         Ok(len)
     }
@@ -343,109 +379,53 @@ impl Outbound {
         out: &mut Egress,
     ) -> Result<usize, SendError> {
         check_len(packet)?;
+        let stamp = self.stamp(wire.now, wire.clock);
         let Self { lines, times, twcc_seq, tag_len, .. } = self;
         let line = lines.get_mut(slot.index()).filter(|line| line.sending);
         let line = line.ok_or(SendError::NotSending)?;
-        let payload = line.payload(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
+        let types = line.types_of(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
         let sent = matches!(line.used.check(packet.seq), Err(Replayed::Seen { .. }));
         if !sent || line.kind != MediaKind::Video {
             return Err(SendError::NotAgain);
         }
-        let (Some(pt), Some(ssrc)) = (payload.rtx, line.rtx_ssrc) else {
-            let writing = Writing {
-                header: header_of(packet, payload.pt, line.ssrc, packet.seq),
-                roc: roc(packet.seq),
-                mid: Some(line.mid.as_str()),
-                ids: line.ids,
-                changing: false,
-                osn: None,
-                pad_to: 0,
-            };
-            return writing.write(wire, packet, None, *tag_len, out);
+        // Its own stream, or bit for bit what was sent before.
+        let again = types.rtx.zip(line.rtx_ssrc);
+        let (pt, ssrc) = again.unwrap_or((types.pt, line.ssrc));
+        let seq = again.map_or(packet.seq, |_| line.rtx_seq);
+        let shape = Shape {
+            mid: again.is_none() || !line.rtx_known,
+            changing: again.is_some(),
+            level: packet.audio_level_db.is_some() && line.ids.audio_level.is_some(),
         };
-        let seq = line.rtx_seq;
+        let template = Template::new(shape, line.mid, &line.ids).ok_or(SendError::NoRoom)?;
         let writing = Writing {
-            header: header_of(packet, pt, ssrc, seq),
+            template: &template,
+            values: values_of(packet, pt, ssrc, seq, &stamp, *twcc_seq),
             roc: roc(seq),
-            mid: (!line.rtx_known).then(|| line.mid.as_str()),
-            ids: line.ids,
-            changing: true,
-            osn: Some(low16(packet.seq)),
+            osn: again.map(|_| low16(packet.seq)),
             pad_to: 0,
+            tag_len: *tag_len,
         };
-        let twcc = line.ids.transport_cc.map(|_| *twcc_seq);
-        let len = writing.write(wire, packet, twcc, *tag_len, out)?;
-        line.rtx_seq += 1;
-        if let Some(seq) = twcc {
-            times.record(seq, len, wire.now);
-            *twcc_seq = seq.wrapping_add(1);
+        let len = writing.write(wire, packet, out)?;
+        if again.is_some() {
+            line.rtx_seq += 1;
+            if line.ids.transport_cc.is_some() {
+                times.record(*twcc_seq, len, stamp.at_us);
+                *twcc_seq = twcc_seq.wrapping_add(1);
+            }
         }
         Ok(len)
     }
-}
 
-impl Writing<'_> {
-    /// Header, extensions, payload, padding and tag, straight into the arena. Bytes on the wire.
-    fn write(
-        &self,
-        wire: Wire<'_>,
-        packet: &RtpOut<'_>,
-        twcc: Option<u16>,
-        tag_len: usize,
-        out: &mut Egress,
-    ) -> Result<usize, SendError> {
-        let twcc = twcc.unwrap_or_default().to_be_bytes();
-        let send_time = wire.clock.ntp(wire.now).abs_send_time();
-        let level = packet
-            .audio_level_db
-            .map(|level| extension::write_audio_level(level, packet.voice_activity == Some(true)));
-        let ids = &self.ids;
-        let mut list: [(u8, &[u8]); 4] = [(0, &[]); 4];
-        let changing = |id: Option<u8>| id.filter(|_| self.changing);
-        let wanted: [(Option<u8>, &[u8]); 4] = [
-            (ids.mid.filter(|_| self.mid.is_some()), self.mid.unwrap_or_default().as_bytes()),
-            (changing(ids.abs_send_time), &send_time),
-            (changing(ids.transport_cc), &twcc),
-            (
-                ids.audio_level.filter(|_| level.is_some()),
-                level.as_ref().map_or(&[][..], |level| level.as_slice()),
-            ),
-        ];
-        let mut count = 0;
-        for (id, content) in wanted {
-            if let (Some(id), Some(place)) = (id, list.get_mut(count)) {
-                *place = (id, content);
-                count += 1;
-            }
+    fn stamp(&mut self, now: Instant, clock: &Mapping) -> Stamp {
+        if let Some(stamp) = self.stamp
+            && stamp.now == now
+        {
+            return stamp;
         }
-        let extensions = list.get(..count).unwrap_or_default();
-        let osn_len = self.osn.map_or(0, |_| rtx::OSN_LEN);
-        let payload_end = header::len(extensions) + osn_len + packet.payload.len();
-        let plain = payload_end + tag_len;
-        // Padding is all or nothing: it is for runs of one length.
-        let padding = self.pad_to.checked_sub(plain).filter(|len| *len <= header::PADDING_LEN_MAX);
-        let len = plain + padding.unwrap_or(0);
-        let written = out.push_with(wire.path, len, |place| {
-            let header_len = header::write(&self.header, extensions, place)?;
-            let body = place.get_mut(header_len..payload_end)?;
-            let body = if let Some(osn) = self.osn {
-                rtx::write(osn, packet.payload, body)?;
-                body.get_mut(rtx::OSN_LEN..)?
-            } else {
-                body.copy_from_slice(packet.payload);
-                body
-            };
-            if let Some(numbers) = &packet.vp8 {
-                // A descriptor that cannot be read has no numbers to be changed.
-                vp8::patch(body, numbers);
-            }
-            if padding.is_some_and(|len| len > 0) {
-                let end = len - tag_len;
-                header::pad(place.get_mut(..end)?, payload_end);
-            }
-            wire.sealer.seal_rtp(place, header_len, self.roc).ok()
-        });
-        written.map(|()| len).ok_or(SendError::NoRoom)
+        let since = clock.since(now);
+        let send_time = clock.ntp_after(since).abs_send_time();
+        *self.stamp.insert(Stamp { now, send_time, at_us: SentTimes::micros(since) })
     }
 }
 
@@ -454,13 +434,23 @@ fn check_len(packet: &RtpOut<'_>) -> Result<(), SendError> {
     if len > limits::RTP_PAYLOAD_LEN_MAX { Err(SendError::TooLong { len }) } else { Ok(()) }
 }
 
-fn header_of(packet: &RtpOut<'_>, payload_type: u8, ssrc: u32, seq: u64) -> HeaderOut {
-    HeaderOut {
+fn values_of(
+    packet: &RtpOut<'_>,
+    payload_type: u8,
+    ssrc: u32,
+    seq: u64,
+    stamp: &Stamp,
+    twcc: u16,
+) -> Values {
+    Values {
         marker: packet.marker,
         payload_type,
         sequence_number: low16(seq),
         timestamp: packet.timestamp,
         ssrc,
+        send_time: stamp.send_time,
+        twcc,
+        level: level_of(packet.audio_level_db, packet.voice_activity),
     }
 }
 

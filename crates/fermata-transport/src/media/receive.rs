@@ -92,7 +92,7 @@ impl Media {
         if let Some(seq) = arrived.said.twcc {
             self.arrivals.record(seq, arrived.now);
         }
-        self.report_at.get_or_insert(arrived.now + limits::REPORT_FIRST);
+        self.report_at.get_or_insert_with(|| arrived.now + limits::REPORT_FIRST);
     }
 
     /// A packet of a media stream.

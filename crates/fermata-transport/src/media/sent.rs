@@ -2,7 +2,7 @@
 //!
 //! What it is not: no estimate of bandwidth; what one would need is kept here.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fermata_rtp::twcc::FeedbackView;
 
@@ -11,7 +11,7 @@ use crate::limits::SENT_TIMES_MAX;
 /// One packet, in eight bytes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sent {
-    /// Microseconds since the origin; wraps after 71 minutes.
+    /// See [`SentTimes::micros`].
     at_us: u32,
     seq: u16,
     /// Bytes on the wire; 0: nothing here.
@@ -23,17 +23,15 @@ struct Sent {
 pub(super) struct SentTimes {
     /// By transport-wide number; empty before the first packet.
     ring: Vec<Sent>,
-    origin: Option<Instant>,
     loss: Option<f32>,
 }
 
 impl SentTimes {
-    /// A packet went out.
-    pub(super) fn record(&mut self, seq: u16, len: usize, now: Instant) {
+    /// A packet went out at `at_us`; see [`Self::micros`].
+    pub(super) fn record(&mut self, seq: u16, len: usize, at_us: u32) {
         if self.ring.is_empty() {
             self.ring.resize(SENT_TIMES_MAX, Sent::default());
         }
-        let at_us = self.micros(now);
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         if let Some(slot) = self.ring.get_mut(usize::from(seq) % SENT_TIMES_MAX) {
             *slot = Sent { at_us, seq, len };
@@ -42,11 +40,7 @@ impl SentTimes {
 
     /// Takes the peer's feedback. The time since the latest packet in it was sent: a round trip, and how long the
     /// peer waited with its feedback.
-    pub(super) fn on_feedback(
-        &mut self,
-        view: &FeedbackView<'_>,
-        now: Instant,
-    ) -> Option<Duration> {
+    pub(super) fn on_feedback(&mut self, view: &FeedbackView<'_>, now_us: u32) -> Option<Duration> {
         let (mut known, mut lost, mut latest) = (0_u16, 0_u16, None);
         for (seq, arrived) in view {
             let sent = self.ring.get(usize::from(seq) % SENT_TIMES_MAX);
@@ -61,7 +55,7 @@ impl SentTimes {
         if known > 0 {
             self.loss = Some(f32::from(lost) / f32::from(known));
         }
-        let since = self.micros(now).wrapping_sub(latest?);
+        let since = now_us.wrapping_sub(latest?);
         Some(Duration::from_micros(since.into()))
     }
 
@@ -70,11 +64,10 @@ impl SentTimes {
         self.loss
     }
 
-    fn micros(&mut self, now: Instant) -> u32 {
-        let origin = *self.origin.get_or_insert(now);
-        let micros = now.saturating_duration_since(origin).as_micros();
+    /// Microseconds of the connection's clock; wraps after 71 minutes.
+    pub(super) fn micros(since: Duration) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "wraps; only differences are used")]
-        let micros = micros as u32;
+        let micros = since.as_micros() as u32;
         micros
     }
 }
