@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use fermata_transport::SendSlot;
 use fermata_transport::egress::SEGMENTS_MAX;
 
 use super::Entry;
@@ -37,6 +38,51 @@ impl Lane {
     pub(super) const ALL: [Self; 3] = [Self::Audio, Self::Again, Self::Video];
 }
 
+/// Where the packets of some tracks go out, so that it needs not be looked up at the subscriptions, which are far away.
+#[derive(Debug)]
+struct Slots<S> {
+    /// Of what was negotiated; see [`crate::link::Link::version`].
+    version: u64,
+    /// By track; whoever comes later takes the place.
+    known: [Option<(TrackId, S)>; SLOTS],
+}
+
+/// Tracks whose slots are remembered, a power of two.
+const SLOTS: usize = 16;
+
+impl<S> Default for Slots<S> {
+    fn default() -> Self {
+        Self { version: 0, known: [const { None }; SLOTS] }
+    }
+}
+
+impl<S: Copy> Slots<S> {
+    fn place(track: TrackId) -> usize {
+        usize::try_from(track.0 % SLOTS as u64).unwrap_or(0)
+    }
+
+    fn find(&self, version: u64, track: TrackId) -> Option<S> {
+        let (known, slot) = self.known.get(Self::place(track)).copied().flatten()?;
+        (known == track && self.version == version).then_some(slot)
+    }
+
+    fn note(&mut self, version: u64, track: TrackId, slot: S) {
+        if self.version != version {
+            *self = Self { version, ..Self::default() };
+        }
+        if let Some(place) = self.known.get_mut(Self::place(track)) {
+            *place = Some((track, slot));
+        }
+    }
+
+    fn forget(&mut self, track: TrackId) {
+        let place = self.known.get_mut(Self::place(track));
+        if let Some(place) = place.filter(|place| place.is_some_and(|(known, _)| known == track)) {
+            *place = None;
+        }
+    }
+}
+
 /// The lanes of one connection.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -55,6 +101,7 @@ pub(crate) struct Outgoing {
     pub(super) ready: bool,
     /// Tick after which it is to be served again.
     pub(super) waits_for: Option<u64>,
+    slots: Slots<SendSlot>,
 }
 
 impl Default for Outgoing {
@@ -70,6 +117,7 @@ impl Default for Outgoing {
             credit: AGAIN_CREDIT_FIRST * AGAIN_SHARE,
             ready: false,
             waits_for: None,
+            slots: Slots::default(),
         }
     }
 }
@@ -120,6 +168,25 @@ impl Outgoing {
         self.again_left = AGAIN_PER_TICK * ticks;
     }
 
+    /// Where the packets of a track go out, if it was noted since what was negotiated has this version.
+    pub(super) fn slot(&self, version: u64, track: TrackId) -> Option<SendSlot> {
+        self.slots.find(version, track)
+    }
+
+    /// Remembers where the packets of a track go out, until [`Self::forget`].
+    pub(super) fn note_slot(&mut self, version: u64, track: TrackId, slot: SendSlot) {
+        self.slots.note(version, track, slot);
+    }
+
+    /// How many of a lane may go now.
+    pub(super) fn due(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Audio => self.audio.len(),
+            Lane::Again => self.again.len().min(self.again_left),
+            Lane::Video => self.video.len().min(self.video_left),
+        }
+    }
+
     /// The next of a lane that may go now.
     pub(super) fn pop(&mut self, lane: Lane) -> Option<Item> {
         match lane {
@@ -156,6 +223,7 @@ impl Outgoing {
         for lane in [&mut self.audio, &mut self.again, &mut self.video] {
             lane.retain(|item| item.track != track);
         }
+        self.slots.forget(track);
     }
 
     /// Nothing can go out any more; how many packets did not.
@@ -207,6 +275,24 @@ mod tests {
             queue.push_video(item(seq));
         }
         assert_eq!(serve(&mut queue, 300, Lane::Video), SEGMENTS_MAX, "nothing was left over");
+    }
+
+    #[test]
+    fn slots_are_those_of_what_was_negotiated_last() {
+        let other = TrackId(1 + SLOTS as u64);
+        let mut slots = Slots::default();
+        slots.note(1, TrackId(1), 'a');
+        slots.note(1, TrackId(2), 'b');
+        assert_eq!([slots.find(1, TrackId(1)), slots.find(1, TrackId(2))], [Some('a'), Some('b')]);
+        assert_eq!([slots.find(2, TrackId(1)), slots.find(1, other)], [None, None]);
+        slots.forget(other);
+        assert_eq!(slots.find(1, TrackId(1)), Some('a'), "only in the same place");
+        slots.note(1, other, 'c');
+        assert_eq!([slots.find(1, TrackId(1)), slots.find(1, other)], [None, Some('c')]);
+        slots.forget(other);
+        assert_eq!([slots.find(1, other), slots.find(1, TrackId(2))], [None, Some('b')]);
+        slots.note(2, TrackId(1), 'd');
+        assert_eq!([slots.find(2, TrackId(1)), slots.find(2, TrackId(2))], [Some('d'), None]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use fermata_transport::{RtpOut, SendSlot, Wire};
 use fermata_types::Now;
 use rustc_hash::FxHashMap;
 
-use super::queue::{Lane, Outgoing};
+use super::queue::{Item, Lane, Outgoing};
 use crate::SfuStats;
 use crate::key::TrackId;
 use crate::limits::{PAD_AUDIO_MAX, PAD_VIDEO_MAX};
@@ -20,7 +20,7 @@ use crate::shard::track::Track;
 impl Shard {
     /// Datagrams to send now, first those that are no media; `None` when nothing more is due.
     ///
-    /// Call it after every input until it gives `None`, and before [`Shard::poll_output`] tells the next deadline.
+    /// Call it after every input until it gives `None`, and before [`Shard::next_timeout`].
     /// What is given is gone at the next call.
     pub fn poll_egress(&mut self, now: Now) -> Option<&Egress> {
         if self.begin_egress(now) { Some(self.egress()) } else { None }
@@ -123,45 +123,43 @@ impl Rendering<'_> {
     fn serve(mut self, queue: &mut Outgoing) -> Served {
         for lane in Lane::ALL {
             loop {
+                let due = queue.due(lane);
+                if due == 0 {
+                    break;
+                }
                 if !self.media.has_room(SEGMENTS_MAX) {
                     return Served::Full;
                 }
-                if !self.chunk(queue, lane) {
-                    break;
-                }
+                // Alone, nothing needs to be compared.
+                if due == 1 { self.single(queue, lane) } else { self.chunk(queue, lane) }
             }
         }
         Served::All { waits: queue.end() }
     }
 
-    /// Writes up to [`SEGMENTS_MAX`] packets of a lane; false if there was none.
-    fn chunk(&mut self, queue: &mut Outgoing, lane: Lane) -> bool {
-        let Self { now, version, wire, subscriptions, tracks, media, stats } = self;
-        let tracks: &FxHashMap<TrackId, Track> = tracks;
+    /// Writes one packet of a lane.
+    fn single(&mut self, queue: &mut Outgoing, lane: Lane) {
+        let Some(item) = queue.pop(lane) else { return };
+        let mut known = None;
+        let tracks = self.tracks;
+        if let Some((slot, packet)) = self.look_up(&item, queue, tracks, &mut known) {
+            self.write(slot, &packet, 0, lane);
+        }
+    }
+
+    /// Writes up to [`SEGMENTS_MAX`] packets of a lane.
+    fn chunk(&mut self, queue: &mut Outgoing, lane: Lane) {
+        let tracks = self.tracks;
         let mut due: [Option<Due<'_>>; SEGMENTS_MAX] = [const { None }; SEGMENTS_MAX];
         let mut lens = [0; SEGMENTS_MAX];
-        let (mut count, mut popped) = (0, false);
-        let mut known: Option<(TrackId, &Track, SendSlot)> = None;
+        let mut count = 0;
+        let mut known = None;
         while count < SEGMENTS_MAX
             && let Some(item) = queue.pop(lane)
         {
-            popped = true;
-            if known.is_none_or(|(track, ..)| track != item.track) {
-                let subscription = subscriptions.get_mut(item.track);
-                let route = subscription.and_then(|s| s.route(*version, wire));
-                let slot = route.and_then(|route| route.slot);
-                let publication = tracks.get(&item.track);
-                known = publication.zip(slot).map(|(from, slot)| (item.track, from, slot));
-            }
-            let Some((_, publication, slot)) = known else {
-                stats.rtp_dropped_unsendable += 1;
-                continue;
-            };
-            let Some(packet) = publication.rings.packet(&item.entry, item.seq) else {
-                stats.packets_overwritten += 1;
-                continue;
-            };
-            let len = wire.wire_len(slot, packet.payload.len());
+            let found = self.look_up(&item, queue, tracks, &mut known);
+            let Some((slot, packet)) = found else { continue };
+            let len = self.wire.wire_len(slot, packet.payload.len());
             if let (Some(place), Some(own)) = (due.get_mut(count), lens.get_mut(count)) {
                 *place = Some(Due { slot, packet, len });
                 *own = len;
@@ -176,19 +174,54 @@ impl Rendering<'_> {
                 // The last of a run may be shorter.
                 let last = place + 1 == run.count;
                 let pad_to = if last || *len == run.longest { 0 } else { run.longest };
-                let sent = if lane == Lane::Again {
-                    wire.send_rtx(*now, *slot, packet, media)
-                } else {
-                    wire.send_rtp(*now, *slot, packet, pad_to, media)
-                };
-                match (sent, lane) {
-                    (Ok(()), Lane::Again) => stats.retransmissions += 1,
-                    (Ok(()), _) => stats.rtp_out += 1,
-                    (Err(_), _) => stats.rtp_dropped_unsendable += 1,
-                }
+                self.write(*slot, packet, pad_to, lane);
             }
         }
-        popped
+    }
+
+    /// Where a packet goes out and what it is, if it still can; counted if not. `known` is what was found for the
+    /// packet before.
+    fn look_up<'t>(
+        &mut self,
+        item: &Item,
+        queue: &mut Outgoing,
+        tracks: &'t FxHashMap<TrackId, Track>,
+        known: &mut Option<(TrackId, &'t Track, SendSlot)>,
+    ) -> Option<(SendSlot, RtpOut<'t>)> {
+        if known.is_none_or(|(track, ..)| track != item.track) {
+            let slot = queue.slot(self.version, item.track).or_else(|| {
+                let subscription = self.subscriptions.get_mut(item.track);
+                let route = subscription.and_then(|s| s.route(self.version, self.wire));
+                let slot = route.and_then(|route| route.slot)?;
+                queue.note_slot(self.version, item.track, slot);
+                Some(slot)
+            });
+            let publication = tracks.get(&item.track);
+            *known = publication.zip(slot).map(|(from, slot)| (item.track, from, slot));
+        }
+        let Some((_, publication, slot)) = *known else {
+            self.stats.rtp_dropped_unsendable += 1;
+            return None;
+        };
+        let packet = publication.rings.packet(&item.entry, item.seq);
+        if packet.is_none() {
+            self.stats.packets_overwritten += 1;
+        }
+        Some((slot, packet?))
+    }
+
+    fn write(&mut self, slot: SendSlot, packet: &RtpOut<'_>, pad_to: usize, lane: Lane) {
+        let Self { now, wire, media, stats, .. } = self;
+        let sent = if lane == Lane::Again {
+            wire.send_rtx(*now, slot, packet, media)
+        } else {
+            wire.send_rtp(*now, slot, packet, pad_to, media)
+        };
+        match (sent, lane) {
+            (Ok(()), Lane::Again) => stats.retransmissions += 1,
+            (Ok(()), _) => stats.rtp_out += 1,
+            (Err(_), _) => stats.rtp_dropped_unsendable += 1,
+        }
     }
 }
 
