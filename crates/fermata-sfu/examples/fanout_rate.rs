@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use fermata_sfu::Datagrams;
 use fermata_sfu::io::{Input, Output};
-use fermata_types::Now;
 use livekit_protocol as lk;
 use support::{Vp8Packet, World, is_media, join, server};
 
@@ -51,6 +50,18 @@ struct Arriving {
 struct Measured {
     spent: Duration,
     batches_out: usize,
+    /// Nanoseconds per packet out in the best second: what is left when the machine does other things beside.
+    best: Option<u128>,
+}
+
+/// The clock of the machine. [`Now`] reads two, and that would be measured too.
+#[expect(clippy::disallowed_methods, reason = "what is measured must not hide behind how")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn per_packet(spent: Duration, packets: u64) -> u128 {
+    spent.as_nanos() / u128::from(packets.max(1))
 }
 
 fn main() {
@@ -81,15 +92,19 @@ fn run(shape: Shape, seconds: u32) {
     let before = world.sfu.stats();
     let mut measured = Measured::default();
     for second in 1..=seconds {
+        let out = world.sfu.stats().rtp_out;
         let one = chunk(&mut world, &publishers, shape, second);
         measured.spent += one.spent;
         measured.batches_out += one.batches_out;
+        let each = per_packet(one.spent, world.sfu.stats().rtp_out - out);
+        measured.best = Some(measured.best.map_or(each, |best| best.min(each)));
     }
     let after = world.sfu.stats();
     let (rtp_in, rtp_out) = (after.rtp_in - before.rtp_in, after.rtp_out - before.rtp_out);
-    let per_packet = measured.spent.as_nanos() / u128::from(rtp_out.max(1));
+    let (mean, best) = (per_packet(measured.spent, rtp_out), measured.best.unwrap_or_default());
     println!(
-        "{}: {} publishers, {} others, {rtp_in} packets in, {rtp_out} out in {} batches, {per_packet} ns per packet out",
+        "{}: {} publishers, {} others, {rtp_in} packets in, {rtp_out} out in {} batches, {mean} ns per packet out, \
+         {best} in the best second",
         shape.name, shape.publishers, shape.audience, measured.batches_out,
     );
     let lost = after.paced_dropped + after.packets_overwritten + after.egress_dropped;
@@ -136,7 +151,7 @@ fn step(
     control: &mut Vec<(std::net::SocketAddr, std::net::SocketAddr, Vec<u8>)>,
 ) -> Instant {
     let World { sfu, now, .. } = world;
-    let begin = Now::read().instant;
+    let begin = clock();
     match datagrams {
         Some(datagrams) => sfu.handle_datagrams(*now, datagrams),
         None => sfu.handle_input(*now, Input::Timeout),
@@ -156,7 +171,7 @@ fn step(
             break at;
         }
     };
-    measured.spent += Now::read().instant - begin;
+    measured.spent += clock() - begin;
     // Deadlines that have passed come at the next input.
     due.max(now.instant + Duration::from_micros(100))
 }
