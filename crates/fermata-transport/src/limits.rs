@@ -22,6 +22,13 @@ pub const REMOTE_CANDIDATES_MAX: usize = 64;
 /// Longest candidate line, bytes.
 pub const CANDIDATE_LEN_MAX: usize = 512;
 
+/// Errors in a row that answer forged ICE checks on one connection; what comes beyond is passed over in silence
+/// and counted, because its source address may be somebody else's.
+pub const CHECK_REFUSALS_BURST: u32 = 10;
+
+/// After this time there may be one more of them: five in a second.
+pub const CHECK_REFUSAL_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Most sections that can be staged and not yet offered on a subscriber connection.
 pub const STAGED_TRACKS_MAX: usize = SDP_SECTIONS_MAX;
 

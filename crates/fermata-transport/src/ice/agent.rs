@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use aws_lc_rs::hmac;
 
+use super::allowance::Allowance;
 use super::pairs::{Check, Pairs};
 use super::{IceEvent, Refused, SILENCE_MAX};
 use crate::egress::{Egress, Path};
@@ -58,6 +59,9 @@ pub(crate) struct Counters {
     pub(crate) granted: u64,
     /// Messages that were no check, had no right fingerprint or were not of this peer.
     pub(crate) not_authenticated: u64,
+    /// Of those, the ones that got no answer because there had been too many
+    /// ([`crate::limits::CHECK_REFUSALS_BURST`]).
+    pub(crate) passed_over: u64,
     /// Checks of this peer that could not be granted.
     pub(crate) refused: u64,
     /// Pairs dropped for want of room ([`super::PAIRS_MAX`]).
@@ -74,6 +78,8 @@ pub(crate) struct IceLite {
     session: u32,
     pairs: Pairs,
     presence: Presence,
+    /// Errors for those who are not the peer.
+    allowance: Allowance,
     counters: Counters,
 }
 
@@ -86,6 +92,7 @@ impl IceLite {
             session: 0,
             pairs: Pairs::new(),
             presence: Presence::Waiting,
+            allowance: Allowance::default(),
             counters: Counters::default(),
         }
     }
@@ -196,7 +203,7 @@ impl IceLite {
             Ok(which) => which,
             Err(refused) => {
                 self.counters.not_authenticated += 1;
-                turn_away(&message, refused, path, out);
+                self.turn_away(now, &message, refused, path, out);
                 return Err(refused);
             }
         };
@@ -256,6 +263,33 @@ impl IceLite {
         // Consent checks go without on a known pair (RFC 7675 does not ask for it).
         let priority = message.priority.or_else(|| self.pairs.priority(path));
         priority.ok_or((Refused::NoPriority, ErrorCode::BadRequest))
+    }
+
+    /// Answers someone who did not prove to be the peer, or not.
+    ///
+    /// RFC 8489 (section 9.1.3) wants an error for a request that could have been meant for us. It gets one if
+    /// there were not too many yet, because its source address may be someone else's. Silence for all others: a
+    /// message without a right fingerprint is not STUN (section 6.3), and one that is signed with our password but
+    /// names a peer that we do not know yet comes from a peer whose description is on its way. It would give up the
+    /// pair on an error (RFC 8445 section 7.2.5.2.4) and asks again on silence.
+    fn turn_away(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        refused: Refused,
+        path: Path,
+        out: &mut Egress,
+    ) {
+        let code = match refused {
+            Refused::NoCredentials => ErrorCode::BadRequest,
+            Refused::UserName | Refused::Integrity => ErrorCode::Unauthorized,
+            _ => return,
+        };
+        if self.allowance.take(now) {
+            refuse(message, code, None, path, out);
+        } else {
+            self.counters.passed_over += 1;
+        }
     }
 
     fn grant(&mut self, message: &Message<'_>, which: Which, path: Path, out: &mut Egress) {
@@ -319,24 +353,7 @@ fn tag_of(fragment: &[u8]) -> u32 {
     stun::checksum(fragment)
 }
 
-/// Answers someone who did not prove to be the peer, or not.
-///
-/// RFC 8489 (section 9.1.3) wants an error for a request that could have been meant for us. It gets one if that is
-/// not longer than the request, because its source address may be someone else's. Silence for all others: a message
-/// without a right fingerprint is not STUN (section 6.3), and one that is signed with our password but names a peer
-/// that we do not know yet comes from a peer whose description is on its way. It would give up the pair on an
-/// error (RFC 8445 section 7.2.5.2.4) and asks again on silence.
-fn turn_away(message: &Message<'_>, refused: Refused, path: Path, out: &mut Egress) {
-    let code = match refused {
-        Refused::NoCredentials => ErrorCode::BadRequest,
-        Refused::UserName | Refused::Integrity => ErrorCode::Unauthorized,
-        _ => return,
-    };
-    if stun::error_len(&[], false) <= message.len() {
-        refuse(message, code, None, path, out);
-    }
-}
-
+/// An error, unless it would be longer than the request: nobody gets more out of us than he puts in.
 fn refuse(
     message: &Message<'_>,
     code: ErrorCode,
@@ -349,6 +366,9 @@ fn refuse(
         _ => &[],
     };
     let len = stun::error_len(unknown, key.is_some());
+    if len > message.len() {
+        return;
+    }
     out.push_with(path, len, |place| {
         stun::write_error(place, &message.transaction, code, unknown, key)
     });

@@ -7,6 +7,7 @@
 //! Candidates of the peer are not needed: its checks show its addresses.
 
 mod agent;
+mod allowance;
 pub(crate) mod credentials;
 #[cfg(test)]
 mod interop;

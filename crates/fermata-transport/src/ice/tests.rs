@@ -276,7 +276,7 @@ fn what_cannot_be_granted_is_told_or_passed_over() {
         let data = check.bytes();
         assert_eq!(world.take(1, &data), Err(refused), "{what}");
         let sent = world.out.bytes_len();
-        assert!(sent <= data.len() || answers[0].1, "{what}: {sent} bytes for {}", data.len());
+        assert!(sent <= data.len(), "{what}: {sent} bytes for {}", data.len());
         assert_eq!(world.answers(), answers, "{what}");
         assert_eq!(world.selected(), None, "{what}");
         assert!(!world.agent.is_heard(world.now), "{what}");
@@ -289,6 +289,36 @@ fn what_cannot_be_granted_is_told_or_passed_over() {
             "{what}"
         );
     }
+}
+
+#[test]
+fn forged_checks_draw_few_answers_and_harm_nobody() {
+    let mut world = World::new();
+    let forged = Check { pwd: Some("forged".to_owned()), ..Check::of(&world.agent) }.bytes();
+    let (mut answered, mut sent) = (0, 0);
+    // A thousand in a second, each from another address that its owner never heard of us.
+    for port in 1..=1_000 {
+        assert_eq!(world.take(port, &forged), Err(Refused::Integrity));
+        sent += world.out.bytes_len();
+        answered += world.answers().len();
+        world.wait(1);
+    }
+    assert_eq!(answered, 10 + 4, "the burst and what came back within the second");
+    assert!(sent <= answered * forged.len());
+    assert_eq!(world.agent.counters().passed_over, 1_000 - 14);
+    assert_eq!(world.agent.counters().not_authenticated, 1_000);
+    // The peer itself is heard and answered all the same, and so is its mistake.
+    assert_eq!(world.check(1, 100, true), IceEvent::Connected);
+    assert_eq!(world.answers(), [(0, true)]);
+    let controlled = Check { role: Some(attribute::ICE_CONTROLLED), ..Check::of(&world.agent) };
+    assert_eq!(world.take(1, &controlled.bytes()), Err(Refused::RoleConflict));
+    assert_eq!(world.answers(), [(487, true)]);
+    // Quiet fills the bucket again, and no further.
+    world.wait(60_000);
+    for _ in 0..100 {
+        assert_eq!(world.take(2, &forged), Err(Refused::Integrity));
+    }
+    assert_eq!(world.answers().len(), 10);
 }
 
 #[test]
