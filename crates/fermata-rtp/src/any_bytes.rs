@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::rtcp::Packet;
+use crate::rtcp::{ExtendedBlock, Packet};
 use crate::{Codec, View, extension, header, rtcp, rtx, twcc, vp8};
 
 /// Reads a packet as a connection would; what is answered must lie inside.
@@ -42,6 +42,12 @@ fn control(compound: &[u8]) -> usize {
                 Packet::Nack { lost, .. } => lost.count(),
                 Packet::FullIntra { entries, .. } => entries.count(),
                 Packet::TransportFeedback(view) => feedback(&view),
+                Packet::ExtendedReport { blocks, .. } => blocks
+                    .map(|block| match block {
+                        ExtendedBlock::ReferenceTime(_) => 1,
+                        ExtendedBlock::Delays(delays) => delays.count(),
+                    })
+                    .sum(),
                 Packet::PictureLoss { .. } | Packet::Unknown { .. } => 0,
             }
         })

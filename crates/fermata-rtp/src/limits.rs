@@ -69,6 +69,10 @@ pub const TWCC_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// Most report blocks in one sender or receiver report, and SSRCs in one goodbye (5 bits on the wire).
 pub const RTCP_COUNT_MAX: usize = 31;
 
+/// Most receivers told of in one extended report that we write (a block has room for 21,845); the rest is told
+/// nothing.
+pub const EXTENDED_DELAYS_MAX: usize = 50;
+
 /// A forward step of more sequence numbers is a new start in the statistics (RFC 3550 A.1, `MAX_DROPOUT`).
 pub const RECEIVER_STEP_MAX: u64 = 3_000;
 

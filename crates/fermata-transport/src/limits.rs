@@ -57,6 +57,10 @@ pub const INBOUND_LAYERS_MAX: usize = 1_024;
 /// Senders of RTCP whose numbers are remembered against repetition; the one not heard for longest makes room.
 pub const RTCP_SENDERS_MAX: usize = 64;
 
+/// Receivers of one connection whose reference times wait to be answered; the oldest makes room, and learns its
+/// round trip later. Clients have one or two.
+pub const REFERENCE_TIMES_MAX: usize = 8;
+
 /// Packets of a section behind the highest for which is remembered whether they were sent.
 pub const SENT_WINDOW: u64 = 1_024;
 

@@ -73,6 +73,24 @@ fn what_the_peer_misses_is_told_and_sent_again_on_its_own_stream() {
 }
 
 #[test]
+fn a_client_that_sends_nothing_learns_its_round_trip() {
+    let every = std::time::Duration::from_secs(1);
+    let client = client_config().set_stats_interval(Some(every));
+    let config = TransportConfig::default();
+    let mut pair = Pair::with_client(PeerKind::Subscriber, &config, client);
+    let video = pair.server.add_track(MediaKind::Video, "PA_1|camera", "TR_v");
+    pair.renegotiate();
+    pair.connect();
+    for seq in 1..=500_u64 {
+        pair.send(video, Codec::Vp8, seq, b"\x10frame");
+    }
+    let told = &pair.seen.round_trips;
+    assert!(!told.is_empty(), "no round trip was told");
+    // The network takes no time, the two ends look at their clocks every 10 ms.
+    assert!(told.iter().all(|rtt| *rtt <= 2 * common::STEP), "{told:?}");
+}
+
+#[test]
 fn nothing_is_encrypted_twice_under_one_number() {
     let (mut pair, video) = watching();
     assert_eq!(pair.server.send_slot(Mid::from("none")), None);

@@ -1,7 +1,7 @@
 //! The packets of a compound packet.
 
 use crate::ntp::NtpTime;
-use crate::rtcp::packet_type;
+use crate::rtcp::{ExtendedBlocks, packet_type};
 use crate::twcc::FeedbackView;
 use crate::wire;
 
@@ -103,6 +103,13 @@ pub enum Packet<'a> {
     },
     /// Transport-wide feedback, draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1.
     TransportFeedback(FeedbackView<'a>),
+    /// XR, RFC 3611 section 2.
+    ExtendedReport {
+        /// Whose report.
+        ssrc: u32,
+        /// What it says, as far as we know it.
+        blocks: ExtendedBlocks<'a>,
+    },
     /// Another packet, or one whose content is broken.
     Unknown {
         /// Second byte.
@@ -127,6 +134,7 @@ pub(super) fn read(packet_type: u8, count: u8, body: &[u8]) -> Packet<'_> {
         (packet_type::TRANSPORT_FEEDBACK | packet_type::PAYLOAD_FEEDBACK, _) => {
             feedback(packet_type, count, body)
         }
+        (packet_type::EXTENDED_REPORT, _) => extended_report(body),
         _ => None,
     };
     packet.unwrap_or(Packet::Unknown { packet_type, format: count })
@@ -153,6 +161,11 @@ fn sender_report(count: u8, body: &[u8]) -> Option<Packet<'_>> {
 fn receiver_report(count: u8, body: &[u8]) -> Option<Packet<'_>> {
     let ssrc = wire::u32_at(body, 0)?;
     Some(Packet::ReceiverReport { ssrc, reports: reports(count, body.get(4..)?)? })
+}
+
+fn extended_report(body: &[u8]) -> Option<Packet<'_>> {
+    let ssrc = wire::u32_at(body, 0)?;
+    Some(Packet::ExtendedReport { ssrc, blocks: ExtendedBlocks::new(body.get(4..)?) })
 }
 
 fn feedback(packet_type: u8, format: u8, body: &[u8]) -> Option<Packet<'_>> {

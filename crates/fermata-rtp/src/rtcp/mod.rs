@@ -3,6 +3,7 @@
 //! What it is not: no SRTCP, no schedule, and nothing of what to do about a packet.
 
 mod body;
+mod extended;
 pub mod write;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 pub use body::{
     FullIntraEntries, LostPackets, Names, Packet, ReportBlock, Reports, SenderInfo, Ssrcs,
 };
+pub use extended::{Delay, Delays, ExtendedBlock, ExtendedBlocks};
 
 /// Types of packets, as the second byte has them (RFC 3550 section 12.1, RFC 4585 section 6.1).
 pub mod packet_type {
@@ -26,6 +28,8 @@ pub mod packet_type {
     pub const TRANSPORT_FEEDBACK: u8 = 205;
     /// Payload-specific feedback: PLI (1), FIR (4), application layer (15).
     pub const PAYLOAD_FEEDBACK: u8 = 206;
+    /// Extended report (RFC 3611 section 2).
+    pub const EXTENDED_REPORT: u8 = 207;
 }
 
 /// Bytes of a packet's header.

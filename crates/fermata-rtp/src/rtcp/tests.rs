@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::EXTENDED_DELAYS_MAX;
 use crate::ntp::NtpTime;
 
 /// One line for each packet, with everything that its iterators give.
@@ -30,6 +31,13 @@ fn told(compound: &[u8]) -> Vec<String> {
                 format!("REMB {sender} {bps} {:?}", ssrcs.collect::<Vec<_>>())
             }
             Packet::TransportFeedback(view) => format!("TWCC {} {}", view.base(), view.count()),
+            Packet::ExtendedReport { ssrc, blocks } => {
+                let text = |block| match block {
+                    ExtendedBlock::ReferenceTime(time) => format!("at {:x}", time.0),
+                    ExtendedBlock::Delays(delays) => format!("{:?}", delays.collect::<Vec<_>>()),
+                };
+                format!("XR {ssrc} {:?}", blocks.map(text).collect::<Vec<_>>())
+            }
             Packet::Unknown { packet_type, format } => format!("? {packet_type} {format}"),
         })
         .collect()
@@ -66,8 +74,21 @@ fn packets_by_hand() {
             ],
             &["SDES [(1, \"ab\"), (3, \"hello\")]"],
         ),
-        // An XR, then two in one compound.
-        (&[0x80, 207, 0, 1, 0, 0, 0, 5, 0x80, 201, 0, 1, 0, 0, 0, 5], &["? 207 0", "RR 5 []"]),
+        // Application data, then two in one compound.
+        (&[0x80, 204, 0, 1, 0, 0, 0, 5, 0x80, 201, 0, 1, 0, 0, 0, 5], &["? 204 0", "RR 5 []"]),
+        // An XR of nothing, one of a block that we do not know before one that we do, and broken ones.
+        (&[0x80, 207, 0, 1, 0, 0, 0, 5, 0x80, 201, 0, 1, 0, 0, 0, 5], &["XR 5 []", "RR 5 []"]),
+        (
+            &[
+                0x80, 207, 0, 6, 0, 0, 0, 5, 99, 0, 0, 1, 0, 0, 0, 0, 4, 0, 0, 2, 0, 0, 0, 1, 0x80,
+                0, 0, 0,
+            ],
+            &["XR 5 [\"at 180000000\"]"],
+        ),
+        (&[0x80, 207, 0, 3, 0, 0, 0, 5, 4, 0, 0, 1, 0, 0, 0, 1], &["XR 5 []"]),
+        (&[0x80, 207, 0, 3, 0, 0, 0, 5, 4, 0, 0, 2, 0, 0, 0, 1], &["XR 5 []"]),
+        (&[0x80, 207, 0, 3, 0, 0, 0, 5, 5, 0, 0, 1, 0, 0, 0, 1], &["XR 5 []"]),
+        (&[0x80, 207, 0, 0], &["? 207 0"]),
         // Whole, but empty or too short inside; what follows is still read.
         (&[0x81, 201, 0, 1, 0, 0, 0, 5, 0x80, 201, 0, 1, 0, 0, 0, 5], &["? 201 1", "RR 5 []"]),
         (&[0x81, 206, 0, 1, 0, 0, 0, 5], &["? 206 1"]),
@@ -114,6 +135,30 @@ fn a_sender_report_by_hand() {
     let mut out = Vec::new();
     write::sender_report(&mut out, 1, &info, &[block]);
     assert_eq!(out, compound);
+}
+
+#[test]
+fn round_trips_of_receivers() {
+    // RFC 3611 sections 4.4 and 4.5, by hand.
+    let mut out = Vec::new();
+    write::reference_time(&mut out, 5, NtpTime(0xb44d_b705_2000_0000));
+    let asked = [0x80, 207, 0, 4, 0, 0, 0, 5, 4, 0, 0, 2, 0xb4, 0x4d, 0xb7, 0x05, 0x20, 0, 0, 0];
+    assert_eq!(out, asked);
+    assert_eq!(told(&out), ["XR 5 [\"at b44db70520000000\"]"]);
+    out.clear();
+    let delay = |ssrc| Delay { ssrc, last_reference: 0xb705_2000, delay: 0x5_4000 };
+    write::delays(&mut out, 9, &[delay(5)]);
+    let answered =
+        [0x80, 207, 0, 5, 0, 0, 0, 9, 5, 0, 0, 3, 0, 0, 0, 5, 0xb7, 0x05, 0x20, 0, 0, 5, 0x40, 0];
+    assert_eq!(out, answered);
+    assert_eq!(told(&out), [format!("XR 9 {:?}", [format!("{:?}", [delay(5)])])]);
+    out.clear();
+    write::delays(&mut out, 9, &[]);
+    assert!(out.is_empty());
+    let many: Vec<Delay> = (0..1_000).map(delay).collect();
+    write::delays(&mut out, 9, &many);
+    assert_eq!(out.len(), 12 + 12 * EXTENDED_DELAYS_MAX);
+    assert!(told(&out)[0].contains(&format!("{:?}", delay(49))));
 }
 
 #[test]

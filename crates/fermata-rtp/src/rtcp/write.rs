@@ -1,8 +1,9 @@
 //! Writers of RTCP packets; each appends whole packets to a compound packet. None looks at how long that gets:
 //! the caller keeps it below what the path takes.
 
-use super::{ReportBlock, SenderInfo, packet_type};
-use crate::limits::{NACK_ENTRIES_MAX, RTCP_COUNT_MAX};
+use super::{Delay, ReportBlock, SenderInfo, extended, packet_type};
+use crate::limits::{EXTENDED_DELAYS_MAX, NACK_ENTRIES_MAX, RTCP_COUNT_MAX};
+use crate::ntp::NtpTime;
 
 const VERSION_BITS: u8 = 2 << 6;
 
@@ -98,6 +99,34 @@ pub fn goodbye(out: &mut Vec<u8>, ssrcs: &[u32]) {
         }
         end(out, start);
     }
+}
+
+/// XR of `ssrc` with its reference time, which a sender answers with [`delays`].
+pub fn reference_time(out: &mut Vec<u8>, ssrc: u32, time: NtpTime) {
+    let start = begin(out, packet_type::EXTENDED_REPORT, 0);
+    put(out, ssrc);
+    out.extend_from_slice(&[extended::REFERENCE_TIME, 0, 0, 2]);
+    out.extend_from_slice(&time.0.to_be_bytes());
+    end(out, start);
+}
+
+/// XR of `ssrc` with what became of the receivers' reference times; none if there are none, and of as many as a
+/// block has room for.
+pub fn delays(out: &mut Vec<u8>, ssrc: u32, delays: &[Delay]) {
+    if delays.is_empty() {
+        return;
+    }
+    let fitting = delays.get(..EXTENDED_DELAYS_MAX).unwrap_or(delays);
+    let start = begin(out, packet_type::EXTENDED_REPORT, 0);
+    put(out, ssrc);
+    let words = 3 * u32::from(count(fitting.len()));
+    put(out, u32::from(extended::DELAYS) << 24 | words);
+    for delay in fitting {
+        put(out, delay.ssrc);
+        put(out, delay.last_reference);
+        put(out, delay.delay);
+    }
+    end(out, start);
 }
 
 /// Generic NACK of `lost`, in their order; neighbours up to 16 behind share an entry. Several packets if there

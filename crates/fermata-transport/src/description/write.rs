@@ -211,7 +211,11 @@ fn write_track(text: &mut Text, session: &SessionText<'_>, track: &TrackText<'_>
 fn write_payload(text: &mut Text, track: &TrackText<'_>, payload: &Known) {
     let Known { pt, format, feedback, rtx } = *payload;
     text.line(format_args!("a=rtpmap:{pt} {}", format.map()));
+    // Told by us alone: browsers that are offered it tell their time with each report on audio (RFC 3611 section
+    // 4.4), and learn their round trip by the answer even if they send nothing.
+    let answers_times = format == Format::Opus && track.sent.is_some();
     for (said, words) in [
+        (answers_times, "rrtr"),
         (feedback.transport_cc, "transport-cc"),
         (feedback.remb, "goog-remb"),
         (feedback.fir, "ccm fir"),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use fermata_rtp::ntp::{self, NtpTime};
-use fermata_rtp::rtcp::{self, Packet, Reports};
+use fermata_rtp::rtcp::{self, ExtendedBlock, Packet, Reports};
 
 use super::Media;
 use super::sent::SentTimes;
@@ -58,6 +58,13 @@ impl Media {
                 let since = self.outbound.times.on_feedback(&view, now_us);
                 if !self.rtt_from_reports {
                     self.rtt = since.or(self.rtt);
+                }
+            }
+            Packet::ExtendedReport { ssrc, blocks } => {
+                for block in blocks {
+                    if let ExtendedBlock::ReferenceTime(sent) = block {
+                        self.references.on_reference(ssrc, sent, now);
+                    }
                 }
             }
             _ => {}

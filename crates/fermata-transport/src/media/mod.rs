@@ -12,6 +12,7 @@ mod feedback;
 mod inbound;
 mod outbound;
 mod receive;
+mod reference;
 mod report;
 mod sent;
 mod source;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use fermata_rtp::Codec;
 use fermata_rtp::ntp::{Mapping, NtpTime};
-use fermata_rtp::rtcp::ReportBlock;
+use fermata_rtp::rtcp::{Delay, ReportBlock};
 use fermata_rtp::twcc::ArrivalLog;
 use fermata_srtp::{Opener, Sealer};
 
@@ -38,6 +39,7 @@ use crate::parts::Negotiated;
 use crate::stats::StreamStats;
 use inbound::Inbound;
 use outbound::Outbound;
+use reference::References;
 use source::RtcpSenders;
 use writing::Wire;
 
@@ -71,6 +73,7 @@ pub(crate) struct Media {
     inbound: Inbound,
     outbound: Outbound,
     senders: RtcpSenders,
+    references: References,
     arrivals: ArrivalLog,
     cname: String,
     /// Of our reports and feedback.
@@ -80,6 +83,7 @@ pub(crate) struct Media {
     /// The compound packet being written.
     rtcp: Vec<u8>,
     blocks: Vec<ReportBlock>,
+    delays: Vec<Delay>,
     lost: Vec<u16>,
     report_at: Option<Instant>,
     /// Not later than the earliest request for a missing packet.
@@ -113,12 +117,14 @@ impl Media {
             inbound: Inbound::default(),
             outbound,
             senders: RtcpSenders::default(),
+            references: References::default(),
             arrivals: ArrivalLog::new(),
             cname: String::new(),
             rtcp_ssrc: u32::from_be_bytes(ssrc),
             rtcp_index: 0,
             rtcp: Vec::new(),
             blocks: Vec::new(),
+            delays: Vec::new(),
             lost: Vec::new(),
             report_at: None,
             nack_at: None,

@@ -6,10 +6,12 @@ use fermata_rtp::rtcp::write;
 
 use super::Media;
 use crate::egress::{Egress, Path};
-use crate::limits::{REPORT_INTERVAL, RTCP_LEN_MAX, RTT_UNKNOWN};
+use crate::limits::{REFERENCE_TIMES_MAX, REPORT_INTERVAL, RTCP_LEN_MAX, RTT_UNKNOWN};
 
 /// Bytes of a sender report with one description behind it, at most.
 const SENDER_LEN_MAX: usize = 28 + 44;
+/// Bytes of the answer to reference times behind it, at most.
+const DELAYS_LEN_MAX: usize = 12 + 12 * REFERENCE_TIMES_MAX;
 /// Bytes of one report block.
 const BLOCK_LEN: usize = 24;
 /// Bytes of a feedback packet without anything in it.
@@ -83,14 +85,20 @@ impl Media {
     /// Sender and receiver reports of everything that moved since the last.
     fn report(&mut self, now: Instant, path: Path, out: &mut Egress) {
         let mut moved = false;
+        self.references.answers(now, &mut self.delays);
         for index in 0..self.outbound.lines.len() {
             let Some(line) = self.outbound.lines.get_mut(index) else { continue };
             let ssrc = line.ssrc;
             let Some(info) = line.sender_report(now, &self.clock) else { continue };
             moved = true;
-            self.make_room(SENDER_LEN_MAX, path, out);
+            self.make_room(SENDER_LEN_MAX + DELAYS_LEN_MAX, path, out);
             write::sender_report(&mut self.rtcp, ssrc, &info, &[]);
             write::sdes_cname(&mut self.rtcp, ssrc, &self.cname);
+            // Of every section: browsers look only at those of the one that they receive.
+            write::delays(&mut self.rtcp, ssrc, &self.delays);
+        }
+        if moved {
+            self.references.clear();
         }
         let mut blocks = std::mem::take(&mut self.blocks);
         blocks.clear();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fermata_rtp::rtcp::{self, Delay, ExtendedBlock, Packet, write};
 use fermata_rtp::vp8::Numbers;
 use fermata_srtp::Profile;
 use fermata_types::MediaKind;
@@ -9,7 +10,7 @@ use fermata_types::MediaKind;
 use super::*;
 use crate::event::{Event, RtpIn};
 use crate::events::Events;
-use crate::limits::{INBOUND_STREAMS_MAX, RTCP_SENDERS_MAX};
+use crate::limits::{INBOUND_STREAMS_MAX, REFERENCE_TIMES_MAX, RTCP_SENDERS_MAX};
 use crate::parts::{ExtensionIds, Feedback, LineConfig, Payload, RemoteSsrc};
 
 const EXTENSIONS: ExtensionIds = ExtensionIds {
@@ -354,6 +355,48 @@ fn reports_come_once_and_senders_of_them_are_bounded() {
         assert!(senders.is_new(ssrc, 4, ends.now));
     }
     assert!(senders.len() <= RTCP_SENDERS_MAX);
+}
+
+#[test]
+fn who_only_receives_learns_the_round_trip() {
+    let mut ends = Ends::new(Profile::AeadAes128Gcm, true);
+    let data = ends.send(1, b"\x10x");
+    ends.receive(data);
+    // Many more tell their time than are answered; the latest of each counts.
+    for index in 0..100 {
+        let mut data = Vec::new();
+        let ssrc = 7_000 + index % 50;
+        write::reference_time(&mut data, ssrc, NtpTime(u64::from(index) << 32));
+        ends.to.sealer.as_ref().unwrap().seal_rtcp(&mut data, index).unwrap();
+        ends.from.receive_rtcp(ends.now, &mut data, &mut ends.events);
+    }
+    assert_eq!(ends.from.counters.refused, 0);
+    ends.now += Duration::from_millis(250);
+    let mut told = Vec::new();
+    for seq in 2..4 {
+        ends.from.handle_timeout(ends.now, path(), &mut ends.out);
+        for mut datagram in ends.taken() {
+            let (len, _) = ends.to.opener.as_ref().unwrap().open_rtcp(&mut datagram).unwrap();
+            for packet in rtcp::parse(&datagram[..len]) {
+                let Packet::ExtendedReport { ssrc, blocks } = packet else { continue };
+                assert_eq!(ssrc, 1_000, "of the stream that is received");
+                for block in blocks {
+                    if let ExtendedBlock::Delays(delays) = block {
+                        told.extend(delays);
+                    }
+                }
+            }
+        }
+        // What was answered is not answered again.
+        let data = ends.send(seq, b"\x10x");
+        ends.receive(data);
+        ends.now += Duration::from_secs(2);
+    }
+    assert_eq!(told.len(), REFERENCE_TIMES_MAX);
+    for Delay { ssrc, last_reference, delay } in told {
+        assert_eq!(last_reference, (ssrc - 7_000 + 50) << 16);
+        assert_eq!(delay, 1 << 14, "a quarter of a second");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Input, Output, Rtc, RtcConfig};
 
 /// How far time jumps between rounds.
-const STEP: Duration = Duration::from_millis(10);
+pub const STEP: Duration = Duration::from_millis(10);
 
 /// What the client saw.
 #[derive(Default)]
@@ -38,6 +38,8 @@ pub struct Seen {
     pub keyframe_requests: Vec<(Mid, Option<Rid>)>,
     pub media: Vec<Mid>,
     pub estimates: usize,
+    /// Round trips that the client worked out for what it receives.
+    pub round_trips: Vec<Duration>,
     pub closed: bool,
 }
 
@@ -335,6 +337,7 @@ impl Pair {
             }
             str0m::Event::MediaAdded(added) => self.seen.media.push(added.mid),
             str0m::Event::EgressBitrateEstimate(_) => self.seen.estimates += 1,
+            str0m::Event::MediaIngressStats(stats) => self.seen.round_trips.extend(stats.rtt),
             str0m::Event::Closed => self.seen.closed = true,
             _ => {}
         }
