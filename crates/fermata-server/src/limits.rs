@@ -26,6 +26,10 @@ pub const TLS_HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Largest WebSocket message (LiveKit's own limit), bytes. Larger: the connection is closed.
 pub const WS_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Read buffer of one WebSocket, bytes; it is taken whole when the connection begins and kept to its end. A longer
+/// message makes a buffer of its own. The library's own 128 KiB would be the most that a quiet client costs.
+pub const WS_READ_BYTES: usize = 8 * 1024;
+
 /// Most bytes waiting to be written to one WebSocket. More: the connection is closed, the client resumes.
 pub const WS_WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

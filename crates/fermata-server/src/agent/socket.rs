@@ -25,7 +25,8 @@ use super::{AgentsError, Order, may_dispatch};
 use crate::http::livekit::rate::Rate;
 use crate::limits::{
     WS_CLOSE_TIME_MAX, WS_MALFORMED_MAX, WS_MESSAGE_BYTES_MAX, WS_MESSAGES_BURST,
-    WS_MESSAGES_PER_SECOND, WS_PING_EVERY, WS_SILENCE_MAX, WS_WRITE_BYTES_MAX, WS_WRITE_TIME_MAX,
+    WS_MESSAGES_PER_SECOND, WS_PING_EVERY, WS_READ_BYTES, WS_SILENCE_MAX, WS_WRITE_BYTES_MAX,
+    WS_WRITE_TIME_MAX,
 };
 use crate::metrics::Metric;
 use crate::server::Shared;
@@ -65,6 +66,7 @@ pub(super) async fn connect(
     upgrade
         .max_message_size(WS_MESSAGE_BYTES_MAX)
         .max_frame_size(WS_MESSAGE_BYTES_MAX)
+        .read_buffer_size(WS_READ_BYTES)
         .max_write_buffer_size(WS_WRITE_BYTES_MAX)
         .on_failed_upgrade(move |error| {
             tracing::debug!(%error, "An agent worker did not take the WebSocket.");

@@ -20,6 +20,8 @@ mod client_paths;
 mod common;
 #[cfg(test)]
 mod credentials_api;
+#[cfg(all(test, target_os = "linux"))]
+mod memory;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]

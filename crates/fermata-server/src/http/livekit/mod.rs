@@ -18,7 +18,7 @@ use fermata_signal::{Endpoint, Hello, JoinParts, RefusalBody};
 use fermata_types::{Now, Reason, Refusal, SdkAppId};
 
 use super::peer::Peer;
-use crate::limits::{WS_MESSAGE_BYTES_MAX, WS_WRITE_BYTES_MAX};
+use crate::limits::{WS_MESSAGE_BYTES_MAX, WS_READ_BYTES, WS_WRITE_BYTES_MAX};
 use crate::metrics::Metric;
 use crate::server::Shared;
 use crate::v1::auth::bearer;
@@ -55,6 +55,7 @@ pub async fn rtc(
     upgrade
         .max_message_size(WS_MESSAGE_BYTES_MAX)
         .max_frame_size(WS_MESSAGE_BYTES_MAX)
+        .read_buffer_size(WS_READ_BYTES)
         .max_write_buffer_size(WS_WRITE_BYTES_MAX)
         .on_failed_upgrade(move |error| {
             tracing::debug!(%error, "An admitted client did not take the WebSocket.");
