@@ -272,6 +272,16 @@ pub const KEYS: &[Key] = &[
         effect: "Most HTTP and WebSocket connections at a time; further ones are closed at once.",
     },
     Key {
+        name: "http_connections_per_address_max",
+        flag: "http-connections-per-address-max",
+        kind: Kind::Number { min: 1, max: 1_000_000 },
+        unit: "connections",
+        default: "2000",
+        default_dev: None,
+        effect: "Most of these connections from one address (with IPv6, from one /64 network); further ones are \
+                 closed at once. Many people may share an address. This machine and trusted_proxies are not counted.",
+    },
+    Key {
         name: "shutdown_timeout",
         flag: "shutdown-timeout",
         kind: Kind::Number { min: 1, max: 600 },

@@ -51,6 +51,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Cidr>,
     /// Most connections at a time.
     pub http_connections_max: usize,
+    /// Most of them of one address.
+    pub http_connections_per_address_max: usize,
     /// How long a stopping server waits.
     pub shutdown_timeout: Duration,
     /// Rooms come into being by being joined.
@@ -107,6 +109,11 @@ impl Settings {
                 .filter_map(|n| n.parse().ok())
                 .collect(),
             http_connections_max: number(layers, "http_connections_max", 10_000),
+            http_connections_per_address_max: number(
+                layers,
+                "http_connections_per_address_max",
+                2_000,
+            ),
             shutdown_timeout: Duration::from_secs(number(layers, "shutdown_timeout", 10)),
             auto_create: layers.get("auto_create") == "true",
             rooms_max: number(layers, "rooms_max", 10_000),

@@ -1,7 +1,9 @@
-//! How many connections there may be: each holds a permit until it ends, WebSockets included.
+//! How many connections there may be, in all and of one address: each holds a permit until it ends, WebSockets
+//! included.
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::shares::{Share, Shares};
 use crate::metrics::Metric;
 use crate::server::Shared;
 
@@ -19,13 +22,24 @@ use crate::server::Shared;
 pub struct CountingAcceptor {
     shared: Shared,
     permits: Arc<Semaphore>,
+    shares: Arc<Shares>,
 }
 
 impl CountingAcceptor {
     /// As many permits as the configuration says.
     pub fn new(shared: Shared) -> Self {
-        let permits = Arc::new(Semaphore::new(shared.settings.http_connections_max));
-        Self { shared, permits }
+        let settings = &shared.settings;
+        let permits = Arc::new(Semaphore::new(settings.http_connections_max));
+        let per_address = settings.http_connections_per_address_max;
+        let shares = Arc::new(Shares::new(per_address, settings.trusted_proxies.clone()));
+        Self { shared, permits, shares }
+    }
+
+    /// A place for a connection from `address`, or the metric that tells why there is none.
+    fn place(&self, address: IpAddr) -> Result<(Share, OwnedSemaphorePermit), Metric> {
+        let share = self.shares.take(address).ok_or(Metric::HttpConnectionsRefusedAddress)?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        Ok((share, permit.map_err(|_| Metric::HttpConnectionsRefused)?))
     }
 }
 
@@ -35,17 +49,20 @@ impl<S: Send + 'static> Accept<TcpStream, S> for CountingAcceptor {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Counted, S)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        let place = stream.peer_addr().map(|peer| self.place(peer.ip()));
         let shared = self.shared.clone();
         Box::pin(async move {
-            let Ok(permit) = permit else {
-                shared.metrics.add(Metric::HttpConnectionsRefused, 1);
-                return Err(io::Error::other("too many connections"));
+            let (share, permit) = match place? {
+                Ok(place) => place,
+                Err(metric) => {
+                    shared.metrics.add(metric, 1);
+                    return Err(io::Error::other("too many connections"));
+                }
             };
             // Signal messages are small and must not wait for more.
             let _ = stream.set_nodelay(true);
             shared.metrics.add(Metric::HttpConnections, 1);
-            Ok((Counted { stream, shared, _permit: permit }, service))
+            Ok((Counted { stream, shared, _permit: permit, _share: share }, service))
         })
     }
 }
@@ -56,6 +73,7 @@ pub struct Counted {
     stream: TcpStream,
     shared: Shared,
     _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl Drop for Counted {

@@ -10,6 +10,7 @@ pub mod health;
 pub mod livekit;
 pub mod pages;
 pub mod peer;
+pub mod shares;
 pub mod usersig;
 
 use axum::Router;

@@ -49,6 +49,7 @@ macro_rules! own {
 own! {
     HttpConnections Gauge "fermata_http_connections" "HTTP and WebSocket connections that are open.";
     HttpConnectionsRefused Counter "fermata_http_connections_refused_total" "Connections closed at once because there were as many as may be.";
+    HttpConnectionsRefusedAddress Counter "fermata_http_connections_refused_address_total" "Connections closed at once because their address had as many as one may have.";
     HttpConnectionsFailed Counter "fermata_http_connections_failed_total" "Connections that ended with an error before a request was answered, such as failed TLS handshakes.";
     HttpForeign Counter "fermata_http_foreign_total" "Requests refused in development mode because Host or Origin is not of this machine.";
     HttpTimeouts Counter "fermata_http_timeouts_total" "Requests given up because they took too long.";
