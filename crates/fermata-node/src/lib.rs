@@ -16,6 +16,7 @@ mod config;
 mod counters;
 mod handle;
 mod inbox;
+mod kernel;
 pub mod limits;
 mod mesh;
 mod node;
@@ -31,5 +32,6 @@ pub use counters::NodeStats;
 pub use handle::{
     NodeEvent, NodeHandle, NodeStopped, SignalOut, SignalSink, event_channel, signal_channel,
 };
+pub use kernel::{Granted, UdpDrops, receive_buffer};
 pub use node::{Node, StartError};
 pub use seam::UsageIntake;

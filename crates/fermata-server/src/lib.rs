@@ -24,6 +24,7 @@ pub mod dev;
 pub mod directory;
 pub mod events;
 pub mod http;
+mod kernel;
 pub mod limits;
 pub mod logging;
 pub mod metrics;

@@ -54,6 +54,9 @@ pub const WS_CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Malformed messages one connection may send. More: the connection is closed with 1007.
 pub const WS_MALFORMED_MAX: u32 = 16;
 
+/// How often the kernel is asked how many datagrams it dropped.
+pub const UDP_DROPS_READ_EVERY: Duration = Duration::from_secs(5);
+
 /// Most operator tokens that are not revoked. More: the API refuses to create another.
 pub const OPERATOR_TOKENS_MAX: usize = 1_000;
 

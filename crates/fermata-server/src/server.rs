@@ -26,7 +26,7 @@ use crate::standing::enforce::{self, Standings};
 use crate::standing::scheduler;
 use crate::twirp::Twirp;
 use crate::v1::error::ApiError;
-use crate::{agent, callback, events, monitoring};
+use crate::{agent, callback, events, kernel, monitoring};
 
 /// The server, shared by all requests.
 pub type Shared = Arc<Server>;
@@ -209,6 +209,7 @@ impl Tasks {
         let events = running.spawn(events::run(shared.clone(), events));
         running.spawn(agent::run(shared.clone()));
         running.spawn(monitoring::run(shared.clone()));
+        running.spawn(kernel::run(shared.clone()));
         Ok(Self { running, shared: shared.clone(), events })
     }
 

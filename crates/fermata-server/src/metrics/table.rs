@@ -53,6 +53,7 @@ own! {
     HttpConnectionsFailed Counter "fermata_http_connections_failed_total" "Connections that ended with an error before a request was answered, such as failed TLS handshakes.";
     HttpForeign Counter "fermata_http_foreign_total" "Requests refused in development mode because Host or Origin is not of this machine.";
     HttpTimeouts Counter "fermata_http_timeouts_total" "Requests given up because they took too long.";
+    UdpDropped Counter "fermata_udp_dropped_total" "Datagrams that the kernel dropped because the buffer of a media socket was full; read every five seconds, 0 where the kernel tells nothing.";
     WsConnections Gauge "fermata_ws_connections" "Signalling WebSockets that are open.";
     WsMessagesIn Counter "fermata_ws_messages_in_total" "Messages read from signalling WebSockets.";
     WsMessagesOut Counter "fermata_ws_messages_out_total" "Messages written to signalling WebSockets.";
