@@ -41,6 +41,8 @@ pub struct TransportStats {
     pub messages_refused: u64,
     /// Addresses of the peer forgotten because it was heard from too many.
     pub addresses_dropped: u64,
+    /// ICE checks that drew no answer because too many in a short time were refused.
+    pub checks_passed_over: u64,
     /// Reports and requests of ours dropped because the send buffer was full.
     pub rtcp_unsent: u64,
     /// Events dropped because [`crate::limits::EVENTS_MAX`] waited to be polled: feedback alone.

@@ -319,6 +319,7 @@ impl Wire {
             packets_unknown: counters.unknown,
             messages_refused: self.messages_refused + messages,
             addresses_dropped: self.ice.counters().pairs_dropped,
+            checks_passed_over: self.ice.counters().passed_over,
             rtcp_unsent: counters.rtcp_unsent,
             events_dropped: self.events.dropped,
         }
