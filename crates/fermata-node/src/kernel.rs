@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(drops.read().unwrap(), 100 - kept);
     }
 
+    #[expect(clippy::unwrap_used, reason = "only tests are here")]
     fn deaf_bound(socket: socket2::Socket) -> socket2::Socket {
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         socket.bind(&any.into()).unwrap();

@@ -37,6 +37,7 @@ fn send(world: &mut World, client: usize, cid: &str, packets: &[Vp8Packet]) {
 }
 
 /// The media that a client sends now, and from where to where.
+#[expect(clippy::panic, reason = "only tests are here")]
 fn outgoing_media(up: &mut Peer) -> ((SocketAddr, SocketAddr), Vec<Vec<u8>>) {
     let out = up.outgoing();
     let path = out.first().map(|(source, destination, _)| (*source, *destination));

@@ -20,6 +20,7 @@ const SOCKETS: u64 = 150;
 /// Most that one may cost, KiB, with all that stands behind it. The library's own read buffer alone has 128.
 const EACH_MAX_KIB: u64 = 100;
 
+#[expect(clippy::unwrap_used, reason = "only tests are here")]
 async fn open(program: &Program, path: &str, token: &str) -> Socket {
     let mut request = format!("ws://{}{path}", program.address()).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
