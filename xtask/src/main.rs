@@ -47,7 +47,7 @@ cargo xtask COMMAND
     --seconds N, --rounds N, --shape TEXT    measured time [10], how often all of it [1], only shapes with that in their name
     --no-janus, --janus-address IP    leave Janus out; an address for its media instead of an interface made for it
     --server PROGRAM, --tool PROGRAM    other builds of the server and of the load
-  fuzz [--seconds N] [NAME...]
+  fuzz [--seconds N] [--jobs N] [NAME...]
                 let the fuzzers look for bytes that a reader cannot take (nightly compiler; all of them, a minute each)
   check         the quick half: format, clippy, tidy, generated files
   tidy          what the compiler does not look at: lengths, crate arrows, words, links

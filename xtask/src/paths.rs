@@ -25,6 +25,16 @@ pub(crate) fn artifacts() -> PathBuf {
     target().join("test-artifacts")
 }
 
+/// The fuzzers: a workspace of their own, with their corpora.
+pub(crate) fn fuzz() -> PathBuf {
+    root().join("fuzz")
+}
+
+/// What one fuzzer learned by itself, for its next run.
+pub(crate) fn fuzz_learned(name: &str) -> PathBuf {
+    target().join("fuzz-learned").join(name)
+}
+
 /// Notes of what was built from what.
 pub(crate) fn stamps() -> PathBuf {
     target().join("xtask")
