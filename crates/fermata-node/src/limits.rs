@@ -29,7 +29,7 @@ pub const ORDERS_PER_WAKE: usize = 128;
 pub const SHARDS_MAX: usize = 64;
 
 /// Work that waits for a media thread. When full, the rooms wait.
-pub const WORK_QUEUE_LEN: usize = 16_384;
+pub const WORK_QUEUE_LEN: usize = 4_096;
 
 /// Batches and requests of other media threads that wait for one. When full, they wait where they come from, which
 /// drops media when too much waits.

@@ -4,6 +4,7 @@
 //! what can be done without. So nobody waits in a circle.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use fermata_sfu::{SfuStats, ShardHop, ShardId, ShardOrder, ShardReport};
@@ -33,6 +34,7 @@ pub(crate) struct ToShard {
     work: SyncSender<Work>,
     hops: SyncSender<(ShardId, ShardHop)>,
     waker: Arc<Waker>,
+    ended: Arc<AtomicBool>,
 }
 
 /// What comes to a shard's thread.
@@ -40,6 +42,18 @@ pub(crate) struct ToShard {
 pub(crate) struct ShardInbox {
     pub(crate) work: Receiver<Work>,
     pub(crate) hops: Receiver<(ShardId, ShardHop)>,
+    /// Says that the thread has ended, however it did.
+    _end: End,
+}
+
+/// Notes that it was dropped.
+#[derive(Debug)]
+struct End(Arc<AtomicBool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// The way from shards to the rooms.
@@ -53,7 +67,9 @@ pub(crate) struct ToRooms {
 pub(crate) fn to_shard(waker: Arc<Waker>) -> (ToShard, ShardInbox) {
     let (work, work_in) = sync_channel(WORK_QUEUE_LEN);
     let (hops, hops_in) = sync_channel(HOP_QUEUE_LEN);
-    (ToShard { work, hops, waker }, ShardInbox { work: work_in, hops: hops_in })
+    let ended = Arc::new(AtomicBool::new(false));
+    let inbox = ShardInbox { work: work_in, hops: hops_in, _end: End(Arc::clone(&ended)) };
+    (ToShard { work, hops, waker, ended }, inbox)
 }
 
 /// The queue to the rooms.
@@ -74,6 +90,11 @@ impl ToShard {
             }
             Err(TrySendError::Disconnected(_)) => Err(Gone),
         }
+    }
+
+    /// Has its thread ended?
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Asks for counters, unless it has too much to do.

@@ -15,7 +15,7 @@ use crate::config::{Listen, NodeConfig};
 use crate::counters::Counters;
 use crate::handle::{NodeHandle, Shared};
 use crate::limits::{ORDER_QUEUE_LEN, SHARDS_MAX};
-use crate::mesh::{self, ShardInbox, ToShard};
+use crate::mesh::{self, ShardInbox, ToShard, Work};
 use crate::pin::Pinning;
 use crate::rooms::Rooms;
 use crate::seam::UsageIntake;
@@ -168,10 +168,13 @@ impl Node {
         bodies.push(("fermata-rooms".to_owned(), Box::new(move || rooms.run())));
         let spawned: Result<Vec<_>, _> =
             bodies.into_iter().map(|(name, body)| spawn(name, body)).collect();
-        // Those that were started end by themselves: nobody is left to tell them anything.
         let threads = match spawned {
             Ok(threads) => threads,
             Err(error) => {
+                for shard in &shards {
+                    let _ = shard.put(Work::Stop);
+                    shard.wake();
+                }
                 pipe.stop().await;
                 return Err(error);
             }

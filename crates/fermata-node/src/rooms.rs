@@ -119,7 +119,7 @@ impl Rooms {
             }
             self.usage.flush();
             self.wake_shards();
-            if self.lost {
+            if self.lost || self.shards.iter().any(ToShard::has_ended) {
                 tracing::error!("A media thread has ended; so does the node.");
                 return self.finish(None);
             }
