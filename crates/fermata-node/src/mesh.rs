@@ -92,6 +92,12 @@ impl ToShard {
         }
     }
 
+    /// Tells it to end, behind what was put before. One that has ended needs no word.
+    pub(crate) fn stop(&self) {
+        let _ = self.put(Work::Stop);
+        self.wake();
+    }
+
     /// Has its thread ended?
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)

@@ -15,7 +15,7 @@ use crate::config::{Listen, NodeConfig};
 use crate::counters::Counters;
 use crate::handle::{NodeHandle, Shared};
 use crate::limits::{ORDER_QUEUE_LEN, SHARDS_MAX};
-use crate::mesh::{self, ShardInbox, ToShard, Work};
+use crate::mesh::{self, ShardInbox, ToShard};
 use crate::pin::Pinning;
 use crate::rooms::Rooms;
 use crate::seam::UsageIntake;
@@ -171,10 +171,7 @@ impl Node {
         let threads = match spawned {
             Ok(threads) => threads,
             Err(error) => {
-                for shard in &shards {
-                    let _ = shard.put(Work::Stop);
-                    shard.wake();
-                }
+                shards.iter().for_each(ToShard::stop);
                 pipe.stop().await;
                 return Err(error);
             }

@@ -302,11 +302,7 @@ impl Rooms {
     fn finish(mut self, answer: Option<oneshot::Sender<()>>) {
         let now = Now::read();
         self.input(now, Input::Shutdown);
-        for shard in &self.shards {
-            // One that has ended needs no word.
-            let _ = shard.put(Work::Stop);
-            shard.wake();
-        }
+        self.shards.iter().for_each(ToShard::stop);
         self.usage.finish();
         if let Some(answer) = answer {
             let _ = answer.send(());

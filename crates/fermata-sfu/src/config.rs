@@ -56,7 +56,7 @@ impl Default for Limits {
         Self {
             rooms_max: 10_000,
             participants_max: 20_000,
-            connecting_max: 5_000,
+            connecting_max: 15_000,
             live_users_max: 10_000,
             call_users_max: 300,
             publishers_max: 50,

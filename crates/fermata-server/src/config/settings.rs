@@ -152,6 +152,8 @@ impl Settings {
             participants_max: self.participants_max,
             live_users_max: self.live_users_max,
             imbalance_max: self.media_imbalance_max,
+            // The rest is for everybody else; a small node is nobody's to share.
+            connecting_max: (self.participants_max / 4 * 3).max(self.participants_max.min(100)),
             ..fermata_sfu::Limits::default()
         }
     }
@@ -233,6 +235,11 @@ mod tests {
             let limits = Settings::new(&layers).unwrap().limits();
             (limits.rooms_max, limits.participants_max, limits.live_users_max)
         };
+        for (participants_max, connecting_max) in [("2", 2), ("120", 100), ("20000", 15_000)] {
+            let flags = [("participants_max", participants_max.to_owned())].into();
+            let layers = Layers::merge(&flags, None, &std::collections::BTreeMap::new()).unwrap();
+            assert_eq!(Settings::new(&layers).unwrap().limits().connecting_max, connecting_max);
+        }
         let own = fermata_sfu::Limits::default();
         assert_eq!(limits(&[]), (own.rooms_max, own.participants_max, own.live_users_max));
         let flags = [("rooms_max", "1"), ("participants_max", "2"), ("live_users_max", "3")];
