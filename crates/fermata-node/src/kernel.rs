@@ -1,7 +1,7 @@
 //! What the kernel says about the media sockets: how much they may hold, and what they did not take.
 //!
 //! A datagram that finds a full socket is gone before we could count it. The kernel counts, and tells it in
-//! `/proc/self/net/udp` and `/proc/self/net/udp6`; reading them may wait and is not for the media thread.
+//! `/proc/self/net/udp` and `/proc/self/net/udp6`; reading them may wait and is not for media threads.
 
 use std::collections::BTreeSet;
 use std::path::Path;

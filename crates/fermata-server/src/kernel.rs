@@ -1,4 +1,4 @@
-//! Datagrams that the kernel dropped before the media thread could read them: looked up beside it, told as a metric.
+//! Datagrams that the kernel dropped before a media thread could read them: looked up beside it, told as a metric.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
