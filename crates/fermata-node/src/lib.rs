@@ -24,7 +24,7 @@ mod pin;
 mod rooms;
 pub mod seam;
 mod shard;
-mod sockets;
+mod socket;
 pub mod usage;
 
 pub use config::{Listen, NodeConfig, UsageConfig};

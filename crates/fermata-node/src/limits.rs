@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Most UDP sockets of a media thread. More: the node does not start.
-pub const SOCKETS_MAX: usize = 8;
-
 /// Receive and send buffer asked from the kernel for each socket, bytes. The kernel may give less.
 /// About 60 ms of 1 Gbit/s: a keyframe burst to a full room must fit.
 pub const SOCKET_BUFFER_LEN: usize = 8 * 1024 * 1024;

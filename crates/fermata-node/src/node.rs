@@ -20,7 +20,7 @@ use crate::pin::Pinning;
 use crate::rooms::Rooms;
 use crate::seam::UsageIntake;
 use crate::shard::{ShardThread, WAKER};
-use crate::sockets::Sockets;
+use crate::socket::Socket;
 use crate::usage::{self, Pipe};
 
 /// Why a node did not start.
@@ -83,18 +83,18 @@ impl Running {
 /// A media thread before it begins.
 struct Prepared {
     poll: Poll,
-    sockets: Sockets,
+    socket: Socket,
     to: ToShard,
     inbox: ShardInbox,
 }
 
 impl Prepared {
     fn new(listen: &Listen, counters: &Arc<Counters>) -> Result<Self, StartError> {
-        let mut sockets = Sockets::bind(std::slice::from_ref(listen), Arc::clone(counters))?;
+        let mut socket = Socket::bind(listen, Arc::clone(counters))?;
         let (poll, waker) = poll_and_waker(WAKER)?;
-        sockets.register(poll.registry()).map_err(StartError::Thread)?;
+        socket.register(poll.registry()).map_err(StartError::Thread)?;
         let (to, inbox) = mesh::to_shard(waker);
-        Ok(Self { poll, sockets, to, inbox })
+        Ok(Self { poll, socket, to, inbox })
     }
 }
 
@@ -128,7 +128,7 @@ impl Node {
             .iter()
             .map(|listen| Prepared::new(listen, &counters))
             .collect::<Result<_, _>>()?;
-        let addresses: Vec<_> = prepared.iter().map(|p| p.sockets.candidates()).collect();
+        let addresses: Vec<_> = prepared.iter().map(|p| p.socket.candidates().to_vec()).collect();
         let candidates = addresses.iter().flatten().copied().collect();
         let (poll, waker) = poll_and_waker(WAKER)?;
 
@@ -148,9 +148,9 @@ impl Node {
         let mut bodies: Vec<(String, Box<dyn FnOnce() + Send>)> = Vec::new();
         for (core, prepared) in cores.into_iter().zip(prepared) {
             let ShardId(place) = core.id();
-            let Prepared { poll, sockets, inbox, .. } = prepared;
+            let Prepared { poll, socket, inbox, .. } = prepared;
             let others = shards.clone();
-            let thread = ShardThread::new(core, poll, sockets, inbox, to_rooms.clone(), others);
+            let thread = ShardThread::new(core, poll, socket, inbox, to_rooms.clone(), others);
             let body = move || {
                 pinning.pin(place.into());
                 thread.run();

@@ -13,9 +13,9 @@ use std::sync::mpsc::TryRecvError;
 use crate::inbox::{Inbox, Run};
 use crate::limits::{DATAGRAMS_PER_WAKE, GATHER_FROM, GATHER_MAX, ORDERS_PER_WAKE, SLEEP_MAX};
 use crate::mesh::{Gone, ShardInbox, ToRooms, ToShard, Work};
-use crate::sockets::Sockets;
+use crate::socket::{SOCKET, Socket};
 
-/// The waker's token; sockets have theirs from 0.
+/// The waker's token; the socket's is [`SOCKET`].
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// The thread's state.
@@ -23,7 +23,7 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 pub(crate) struct ShardThread {
     shard: Shard,
     poll: Poll,
-    sockets: Sockets,
+    socket: Socket,
     inbox: ShardInbox,
     rooms: ToRooms,
     /// The ways to all shards, by their places.
@@ -43,7 +43,7 @@ impl ShardThread {
     pub(crate) fn new(
         shard: Shard,
         poll: Poll,
-        sockets: Sockets,
+        socket: Socket,
         inbox: ShardInbox,
         rooms: ToRooms,
         others: Vec<ToShard>,
@@ -52,7 +52,7 @@ impl ShardThread {
         Self {
             shard,
             poll,
-            sockets,
+            socket,
             inbox,
             rooms,
             others,
@@ -94,7 +94,7 @@ impl ShardThread {
     /// Sends what is due, and tells the others what they have to know.
     fn transmit(&mut self, now: Now) -> Result<(), Gone> {
         while let Some(egress) = self.shard.poll_egress(now) {
-            self.sockets.send(egress);
+            self.socket.send(egress);
         }
         let told = self.tell();
         // Whatever waits for its turn has moved the deadline.
@@ -141,7 +141,7 @@ impl ShardThread {
     /// Waits for the next thing to do; not at all if something is left over.
     fn wait(&mut self, events: &mut Events, busy: bool) -> io::Result<()> {
         let left = self.held_report.is_some() || self.held_hop.is_some();
-        let timeout = if busy || self.sockets.any_readable() {
+        let timeout = if busy || self.socket.is_readable() {
             Duration::ZERO
         } else {
             let sleep_max = if left { GATHER_MAX } else { SLEEP_MAX };
@@ -155,8 +155,8 @@ impl ShardThread {
         }
         self.woken = Now::read().instant;
         for event in &*events {
-            if event.token() != WAKER {
-                self.sockets.mark_readable(event.token());
+            if event.token() == SOCKET {
+                self.socket.mark_readable();
             }
         }
         Ok(())
@@ -166,23 +166,21 @@ impl ShardThread {
     /// datagrams goes out together, so that the kernel gets long runs.
     fn receive(&mut self, inbox: &mut Inbox) -> Result<(), Gone> {
         self.packets_before = self.shard.packets_in();
-        for place in 0..self.sockets.len() {
-            let mut taken = 0;
-            while taken < DATAGRAMS_PER_WAKE {
-                let filled = self.sockets.receive(place, inbox);
-                if filled == 0 {
-                    break;
-                }
-                let now = Now::read();
-                for run in inbox.runs(filled) {
-                    taken += run.count();
-                    let Run { source, data, segment_len } = run;
-                    let destination = self.sockets.destination(place, source);
-                    let datagrams = Datagrams { source, destination, data, segment_len };
-                    self.shard.handle_datagrams(now, datagrams);
-                }
-                self.transmit(now)?;
+        let mut taken = 0;
+        while taken < DATAGRAMS_PER_WAKE {
+            let filled = self.socket.receive(inbox);
+            if filled == 0 {
+                break;
             }
+            let now = Now::read();
+            for run in inbox.runs(filled) {
+                taken += run.count();
+                let Run { source, data, segment_len } = run;
+                let destination = self.socket.destination(source);
+                let datagrams = Datagrams { source, destination, data, segment_len };
+                self.shard.handle_datagrams(now, datagrams);
+            }
+            self.transmit(now)?;
         }
         Ok(())
     }

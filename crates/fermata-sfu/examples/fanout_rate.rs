@@ -3,7 +3,9 @@
 //! Real clients connect in memory, and publishers' packets are sealed ahead of time; measured is what happens from
 //! the datagrams of a publisher to the datagrams for everybody. Receivers get nothing but what keeps them connected.
 //!
-//! `cargo run --release -p fermata-sfu --example fanout_rate [live|meeting] [seconds]`
+//! `alone` is what receiving costs: as many publishers as in the meeting, and nobody who wants anything.
+//!
+//! `cargo run --release -p fermata-sfu --example fanout_rate [live|meeting|alone] [seconds]`
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
 #[path = "../tests/support/mod.rs"]
@@ -26,15 +28,18 @@ struct Shape {
     publishers: usize,
     /// Who only receive.
     audience: usize,
+    /// Does anybody receive anything?
+    wanted: bool,
     /// Lengths of a picture's packets; 30 pictures a second.
     picture: &'static [usize],
 }
 
-const SHAPES: [Shape; 2] = [
+const SHAPES: [Shape; 3] = [
     // 1.2 Mb/s.
-    Shape { name: "live", publishers: 1, audience: 100, picture: &[1_000; 5] },
+    Shape { name: "live", publishers: 1, audience: 100, wanted: true, picture: &[1_000; 5] },
     // 0.5 Mb/s each.
-    Shape { name: "meeting", publishers: 10, audience: 0, picture: &[1_000; 2] },
+    Shape { name: "meeting", publishers: 10, audience: 0, wanted: true, picture: &[1_000; 2] },
+    Shape { name: "alone", publishers: 10, audience: 0, wanted: false, picture: &[1_000; 2] },
 ];
 
 /// Datagrams of one publisher that arrive together.
@@ -77,8 +82,13 @@ fn main() {
 
 fn run(shape: Shape, seconds: u32) {
     let mut world = World::new();
-    let publishers: Vec<usize> =
-        (0..shape.publishers).map(|n| world.arrive(join(&format!("p{n}")))).collect();
+    let publishers: Vec<usize> = (0..shape.publishers)
+        .map(|n| {
+            let mut join = join(&format!("p{n}"));
+            join.client.auto_subscribe = shape.wanted;
+            world.arrive(join)
+        })
+        .collect();
     for n in 0..shape.audience {
         world.arrive(join(&format!("a{n}")));
     }
@@ -92,23 +102,30 @@ fn run(shape: Shape, seconds: u32) {
     let before = world.sfu.stats();
     let mut measured = Measured::default();
     for second in 1..=seconds {
-        let out = world.sfu.stats().rtp_out;
+        let done = counted(&world, shape);
         let one = chunk(&mut world, &publishers, shape, second);
         measured.spent += one.spent;
         measured.batches_out += one.batches_out;
-        let each = per_packet(one.spent, world.sfu.stats().rtp_out - out);
+        let each = per_packet(one.spent, counted(&world, shape) - done);
         measured.best = Some(measured.best.map_or(each, |best| best.min(each)));
     }
     let after = world.sfu.stats();
     let (rtp_in, rtp_out) = (after.rtp_in - before.rtp_in, after.rtp_out - before.rtp_out);
-    let (mean, best) = (per_packet(measured.spent, rtp_out), measured.best.unwrap_or_default());
+    let (counted, way) = if shape.wanted { (rtp_out, "out") } else { (rtp_in, "in") };
+    let (mean, best) = (per_packet(measured.spent, counted), measured.best.unwrap_or_default());
     println!(
-        "{}: {} publishers, {} others, {rtp_in} packets in, {rtp_out} out in {} batches, {mean} ns per packet out, \
+        "{}: {} publishers, {} others, {rtp_in} packets in, {rtp_out} out in {} batches, {mean} ns per packet {way}, \
          {best} in the best second",
         shape.name, shape.publishers, shape.audience, measured.batches_out,
     );
     let lost = after.paced_dropped + after.packets_overwritten + after.egress_dropped;
     println!("  lost on the way: {lost}, retransmissions: {}", after.retransmissions);
+}
+
+/// Packets by which the cost is told: those to receivers, or those that came if there are none.
+fn counted(world: &World, shape: Shape) -> u64 {
+    let stats = world.sfu.stats();
+    if shape.wanted { stats.rtp_out } else { stats.rtp_in }
 }
 
 /// A second of virtual time.

@@ -183,7 +183,9 @@ pub(crate) const LEVELS_MAX: usize = 4_096;
 pub(crate) const TRACK_PAUSE: Duration = Duration::from_millis(10);
 /// Payloads that go to another shard together, bytes. Above: dropped, counted; more than one call to the kernel brings.
 pub(crate) const HOP_BATCH_BYTES_MAX: usize = 256 * 1024;
-/// Batches on their way to another shard. Above: packets for it are dropped, counted.
+/// Packets that go to another shard together. Above: dropped, counted.
+pub(crate) const HOP_BATCH_PACKETS_MAX: usize = 4_096;
+/// Batches on their way to another shard. Above: the next one waits and grows.
 pub(crate) const HOP_BATCHES_MAX: usize = 64;
 /// Most shards of a node.
 pub(crate) const SHARDS_MAX: usize = 64;

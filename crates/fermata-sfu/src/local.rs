@@ -1,16 +1,19 @@
 //! Rooms and shards in one thread, for whoever drives them by hand: tests, simulators, fuzzers.
 //!
 //! What it is not: a way to run a node; there each has a thread of its own. Here everything that one part tells
-//! another is heard at once.
+//! another is heard at once, or, to see that nobody depends on that, after a while ([`Local::delayed`]).
+
+mod lanes;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use fermata_transport::egress::Egress;
 use fermata_types::Now;
 
+use self::lanes::{Lanes, Message, Part};
 use crate::io::{Input, Output};
-use crate::seam::{ShardHop, ShardId, ShardOrder};
 use crate::{Datagrams, Sfu, SfuConfig, SfuStats, Shard};
 
 /// An [`Sfu`] and its [`Shard`]s.
@@ -21,15 +24,24 @@ pub struct Local {
     /// Where each of them receives.
     addresses: Vec<Vec<SocketAddr>>,
     out: VecDeque<Output>,
+    /// What one part told another.
+    lanes: Lanes,
     now: Now,
 }
 
 impl Local {
     /// Rooms without anybody; see [`Sfu::new`].
     pub fn new(config: SfuConfig, seed: [u8; 32], now: Now) -> Self {
+        Self::delayed(config, seed, now, Duration::ZERO)
+    }
+
+    /// The same, where whatever one part tells another takes a while of up to `delay_max`, by the seed; what it was
+    /// told by one part stays in order.
+    pub fn delayed(config: SfuConfig, seed: [u8; 32], now: Now, delay_max: Duration) -> Self {
         let addresses = config.shards.clone();
         let (sfu, shards) = Sfu::new(config, seed, now);
-        Self { sfu, shards, addresses, out: VecDeque::new(), now }
+        let lanes = Lanes::new(shards.len(), seed, delay_max);
+        Self { sfu, shards, addresses, out: VecDeque::new(), lanes, now }
     }
 
     /// Takes one thing that happened. Then call [`Local::poll_egress`] until there is nothing more, and
@@ -82,7 +94,7 @@ impl Local {
         for shard in &mut self.shards {
             next = next.min(shard.next_timeout());
         }
-        Output::Timeout(next)
+        Output::Timeout(self.lanes.next_due().map_or(next, |due| next.min(due)))
     }
 
     /// Counters and gauges as of now, of all parts together.
@@ -97,25 +109,17 @@ impl Local {
     /// Entries in every map that should be empty when nobody is there. For leak tests.
     pub fn entries(&self) -> usize {
         let shards: usize = self.shards.iter().map(Shard::entries).sum();
-        self.sfu.entries() + self.out.len() + shards
+        self.sfu.entries() + self.out.len() + self.lanes.len() + shards
     }
 
-    /// Carries everything to where it belongs, until nobody has anything to say.
+    /// Carries what is due to where it belongs, until nobody has anything more to say.
     fn settle(&mut self) {
         loop {
+            self.gather();
             let mut quiet = true;
-            loop {
-                match self.sfu.poll_output() {
-                    Output::Timeout(_) => break,
-                    Output::Order(to, order) => {
-                        quiet = false;
-                        self.order(to, order);
-                    }
-                    output => self.out.push_back(output),
-                }
-            }
-            for place in 0..self.shards.len() {
-                quiet &= self.settle_shard(place);
+            while let Some((to, message)) = self.lanes.take_due(self.now.instant) {
+                quiet = false;
+                self.deliver(to, message);
             }
             if quiet {
                 return;
@@ -123,32 +127,41 @@ impl Local {
         }
     }
 
-    /// What one shard has to say; true if nothing.
-    fn settle_shard(&mut self, place: usize) -> bool {
-        let mut quiet = true;
-        while let Some(shard) = self.shards.get_mut(place) {
-            let from = shard.id();
-            if let Some(report) = shard.poll_report() {
-                self.sfu.handle_input(self.now, Input::Report(report));
-            } else if let Some((to, hop)) = shard.poll_hop() {
-                self.hop(from, to, hop);
-            } else {
-                break;
+    /// Takes what everybody has to say.
+    fn gather(&mut self) {
+        let Self { sfu, shards, out, lanes, now, .. } = self;
+        loop {
+            match sfu.poll_output() {
+                Output::Timeout(_) => break,
+                Output::Order(to, order) => {
+                    lanes.put(now.instant, Part::Rooms, Part::Shard(to), Message::Order(order));
+                }
+                output => out.push_back(output),
             }
-            quiet = false;
         }
-        quiet
+        for shard in shards {
+            let from = Part::Shard(shard.id());
+            while let Some(report) = shard.poll_report() {
+                lanes.put(now.instant, from, Part::Rooms, Message::Report(report));
+            }
+            while let Some((to, hop)) = shard.poll_hop() {
+                let message = Message::Hop(shard.id(), hop);
+                lanes.put(now.instant, from, Part::Shard(to), message);
+            }
+        }
     }
 
-    fn order(&mut self, to: ShardId, order: ShardOrder) {
-        if let Some(shard) = self.shards.get_mut(to.index()) {
-            shard.handle_order(self.now, order);
-        }
-    }
-
-    fn hop(&mut self, from: ShardId, to: ShardId, hop: ShardHop) {
-        if let Some(shard) = self.shards.get_mut(to.index()) {
-            shard.handle_hop(self.now, from, hop);
+    fn deliver(&mut self, to: Part, message: Message) {
+        let now = self.now;
+        let shard = match to {
+            Part::Rooms => None,
+            Part::Shard(id) => self.shards.get_mut(id.index()),
+        };
+        match (message, shard) {
+            (Message::Report(report), _) => self.sfu.handle_input(now, Input::Report(report)),
+            (Message::Order(order), Some(shard)) => shard.handle_order(now, order),
+            (Message::Hop(from, hop), Some(shard)) => shard.handle_hop(now, from, hop),
+            (Message::Order(_) | Message::Hop(..), None) => {}
         }
     }
 }

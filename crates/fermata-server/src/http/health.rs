@@ -29,7 +29,7 @@ struct Health {
     status: &'static str,
     /// Can the store be written: `ok` or `failing`.
     store: &'static str,
-    /// Does the media thread answer: `ok` or `failing`.
+    /// Do the node's threads (rooms and media) answer: `ok` or `failing`.
     node: &'static str,
     /// Can usage be written down: `ok` or `failing`.
     usage: &'static str,
@@ -65,8 +65,8 @@ impl Health {
     }
 }
 
-/// `GET /healthz`: 200 while the process does its work; 503 when only a restart helps (the media thread is
-/// gone). A full disk does not make it 503, because a restart would not help.
+/// `GET /healthz`: 200 while the process does its work; 503 when only a restart helps (a thread of
+/// the node is gone). A full disk does not make it 503, because a restart would not help.
 pub async fn healthz(State(shared): State<Shared>) -> Response {
     let health = Health::look(&shared).await;
     let good = health.node == "ok" || health.status == "stopping";

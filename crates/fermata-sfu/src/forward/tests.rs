@@ -603,6 +603,11 @@ fn audio_passes_as_it_is_and_goes_on_after_a_pause() {
     assert_eq!(bench.pass(&made(404)), Err(Dropped::Off));
     bench.wait(2_000);
     bench.down.set_settings(Settings::default());
+    // Nobody has heard it again yet, and still nothing is asked for: there are no keyframes.
+    bench.up.request_keyframe(LayerIndex(0));
+    bench.up.request_keyframe_of(None);
+    assert_eq!(bench.up.poll_keyframe(bench.now), None);
+    assert_eq!(bench.up.next_timeout(bench.now), None);
     let again = bench.pass(&made(505)).expect("sent");
     assert_eq!((again.seq, again.timestamp), (404, 505 * 960));
     assert_eq!(bench.pass(&Made { payload: Vec::new(), ..made(506) }), Err(Dropped::Malformed));

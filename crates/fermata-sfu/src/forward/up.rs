@@ -197,15 +197,18 @@ impl UpTrack {
 
     /// Somebody needs a keyframe of a stream; see [`Self::request_keyframe`].
     pub fn request_keyframe_of(&mut self, rid: Option<&str>) {
-        let layer = self.layers.iter_mut().find(|layer| layer.rid.as_deref() == rid);
-        if let Some(layer) = layer {
-            layer.keyframes.wanted = true;
+        let place = self.layers.iter().position(|layer| layer.rid.as_deref() == rid);
+        if let Some(place) = place.and_then(|place| u8::try_from(place).ok()) {
+            self.request_keyframe(LayerIndex(place));
         }
     }
 
-    /// A subscriber needs a keyframe of a layer. Coalesced; see [`Self::poll_keyframe`].
+    /// A subscriber needs a keyframe of a layer. Coalesced; see [`Self::poll_keyframe`]. Audio has none: every packet
+    /// is a beginning.
     pub fn request_keyframe(&mut self, layer: LayerIndex) {
-        if let Some(layer) = self.layers.get_mut(usize::from(layer.0)) {
+        if self.codec.kind() == MediaKind::Video
+            && let Some(layer) = self.layers.get_mut(usize::from(layer.0))
+        {
             layer.keyframes.wanted = true;
         }
     }

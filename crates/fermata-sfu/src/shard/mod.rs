@@ -145,6 +145,9 @@ impl Shard {
 
     /// The next thing to hand to another shard: [`Shard::handle_hop`].
     pub fn poll_hop(&mut self) -> Option<(ShardId, ShardHop)> {
+        if self.context.hops.is_empty() {
+            self.flush_relays();
+        }
         self.context.hops.pop_front().map(|(to, hop)| (to, ShardHop(hop)))
     }
 
@@ -196,7 +199,6 @@ impl Shard {
             self.on_timer(timer);
             self.settle();
         }
-        self.flush_relays();
     }
 
     /// Handles what connections reported, and what follows from that, until nothing is left.

@@ -1,8 +1,9 @@
 //! To and from other shards: packets by value, keyframe requests, clocks of layers.
 //!
-//! Packets of one round go together in a [`Batch`], whose buffers come back to be filled again, so that nothing is
-//! allocated once there are enough of them. With too many on their way to a shard that does not keep up, packets for
-//! it are dropped and counted; its receivers then ask for keyframes.
+//! Packets that came since hops were last asked for go together in a [`Batch`], whose buffers come back to be filled
+//! again, so that nothing is allocated once there are enough of them. With too many batches on their way to a shard that
+//! does not keep up, the next one waits and grows; when that is full too, packets for it are dropped and counted, and
+//! its receivers ask for keyframes.
 
 use fermata_transport::{Mid, Rid, RtpIn};
 
@@ -10,7 +11,7 @@ use super::Shard;
 use super::context::Timer;
 use super::path::Taken;
 use crate::key::TrackId;
-use crate::limits::{HOP_BATCH_BYTES_MAX, HOP_BATCHES_MAX};
+use crate::limits::{HOP_BATCH_BYTES_MAX, HOP_BATCH_PACKETS_MAX, HOP_BATCHES_MAX};
 use crate::seam::{Batch, Hop, Packet, ShardId};
 
 /// The way to one other shard.
@@ -27,8 +28,8 @@ pub(super) struct Relay {
 impl Relay {
     /// Adds a packet; false if there is no room.
     pub(super) fn push(&mut self, track: TrackId, rtp: &RtpIn<'_>) -> bool {
-        let full = self.open.bytes.len() + rtp.payload.len() > HOP_BATCH_BYTES_MAX;
-        if full || self.away >= HOP_BATCHES_MAX {
+        let bytes = self.open.bytes.len() + rtp.payload.len();
+        if bytes > HOP_BATCH_BYTES_MAX || self.open.packets.len() >= HOP_BATCH_PACKETS_MAX {
             return false;
         }
         self.open.bytes.extend_from_slice(rtp.payload);
@@ -47,9 +48,9 @@ impl Relay {
         true
     }
 
-    /// What was gathered, if anything.
+    /// What was gathered, if anything, unless too much is on its way.
     fn take(&mut self) -> Option<Batch> {
-        if self.open.packets.is_empty() {
+        if self.open.packets.is_empty() || self.away >= HOP_BATCHES_MAX {
             return None;
         }
         self.away += 1;
@@ -144,7 +145,43 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use fermata_transport::Codec;
+    use fermata_types::Now;
+
     use super::*;
+
+    #[test]
+    fn what_a_slow_shard_does_not_take_waits_up_to_a_limit() {
+        let payload = [7; 1_000];
+        let rtp = RtpIn {
+            mid: Mid::from("0"),
+            rid: None,
+            codec: Codec::Vp8,
+            seq: 1,
+            timestamp: 0,
+            marker: false,
+            payload: &payload,
+            arrived: Now::read().instant,
+            audio_level_db: None,
+            voice_activity: None,
+        };
+        let mut relay = Relay::default();
+        let mut away = Vec::new();
+        for _ in 0..HOP_BATCHES_MAX {
+            assert!(relay.push(TrackId(1), &rtp));
+            away.extend(relay.take());
+        }
+        assert_eq!(away.len(), HOP_BATCHES_MAX);
+        let waiting = (0..10_000).take_while(|_| relay.push(TrackId(1), &rtp)).count();
+        assert_eq!(waiting, HOP_BATCH_BYTES_MAX / payload.len());
+        assert!(relay.take().is_none(), "too many are on their way");
+        relay.give_back(away.pop().expect("one"));
+        let grown = relay.take().expect("there is room for one");
+        assert_eq!((grown.packets.len(), relay.open.packets.len()), (waiting, 0));
+        let empty = RtpIn { payload: &[], ..rtp };
+        let waiting = (0..1_000_000).take_while(|_| relay.push(TrackId(1), &empty)).count();
+        assert_eq!(waiting, HOP_BATCH_PACKETS_MAX);
+    }
 
     #[test]
     fn bits_are_shards() {

@@ -104,7 +104,12 @@ pub fn shards() -> u16 {
 
 /// A node on which every room of two or more is on several shards, if there are several.
 pub fn config() -> SfuConfig {
-    let ports = (0..shards()).map(|n| server().port() + n);
+    config_of(shards())
+}
+
+/// The same with so many shards.
+pub fn config_of(shards: u16) -> SfuConfig {
+    let ports = (0..shards).map(|n| server().port() + n);
     let addresses = ports.map(|port| vec![SocketAddr::new(server().ip(), port)]).collect();
     let mut config = SfuConfig::new(NodeId::from_text("ND_test"), addresses);
     config.limits.imbalance_max = 0;
@@ -184,8 +189,18 @@ impl World {
 
     pub fn with(config: SfuConfig) -> Self {
         let now = Now::read();
+        Self::of(Local::new(config, [7; 32], now), now)
+    }
+
+    /// A node of several shards; whatever its parts tell each other takes a while of up to `delay_max`, by the seed.
+    pub fn delayed(shards: u16, seed: [u8; 32], delay_max: Duration) -> Self {
+        let now = Now::read();
+        Self::of(Local::delayed(config_of(shards), seed, now, delay_max), now)
+    }
+
+    fn of(sfu: Local, now: Now) -> Self {
         let mut world = Self {
-            sfu: Local::new(config, [7; 32], now),
+            sfu,
             now,
             clients: Vec::new(),
             joined: HashMap::new(),

@@ -208,6 +208,11 @@ impl Peer {
         self.timeout(now);
     }
 
+    /// Has a section of its own been agreed for the track?
+    pub fn sends(&self, cid: &str) -> bool {
+        self.mids.contains_key(cid) && self.pending.is_none()
+    }
+
     /// Sends one packet of a VP8 track, as it is given.
     pub fn send_vp8(&mut self, now: Instant, cid: &str, packet: &Vp8Packet) {
         let mid = self.mids[cid];

@@ -22,6 +22,8 @@ class Server:
     def __init__(self, name: str, data_dir: Path | None = None, args: tuple[str, ...] = ()):
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         command = [str(BINARY), "serve", "--dev", "--http-port", "0", "--udp-port", "0"]
+        # Whoever enters next is served by the other media thread: every room of two is on both.
+        command += ["--media-threads", "2", "--media-imbalance-max", "0"]
         if data_dir is not None:
             command += ["--data-dir", str(data_dir)]
         self.log_path = ARTIFACTS / f"server-{name}.log"
