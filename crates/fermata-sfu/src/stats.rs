@@ -1,5 +1,7 @@
 //! Counters and gauges, as plain numbers. Names and exposition are the shell's business.
 
+use fermata_transport::TransportStats;
+
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A reading of the rooms, of a shard, or the sum of them. Counters only grow; gauges say what is there now.
@@ -109,4 +111,37 @@ stats! {
     limited,
     /// Participants closed because their connection broke inside.
     internal_errors,
+    /// Media and RTCP packets of connections that were not authentic, came twice or were too old.
+    packets_refused,
+    /// Media packets of connections whose section or codec is unknown.
+    packets_unknown,
+    /// Reports of packets that receivers miss (NACK).
+    nacks_in,
+    /// Keyframes that receivers asked for.
+    keyframe_requests_in,
+    /// Messages on data channels that were too long, or on a channel that is none of ours.
+    messages_refused,
+    /// ICE checks that drew no answer because too many in a short time were refused.
+    checks_passed_over,
+    /// Addresses of peers forgotten because they were heard from too many.
+    addresses_dropped,
+    /// Reports and requests to peers dropped because the buffer for them was full.
+    rtcp_unsent,
+    /// Feedback of peers dropped because too much of it waited.
+    feedback_dropped,
+}
+
+impl SfuStats {
+    /// Adds what a connection counted.
+    pub(crate) fn add_link(&mut self, link: &TransportStats) {
+        self.packets_refused += link.packets_refused;
+        self.packets_unknown += link.packets_unknown;
+        self.nacks_in += link.nacks_received;
+        self.keyframe_requests_in += link.keyframe_requests_received;
+        self.messages_refused += link.messages_refused;
+        self.checks_passed_over += link.checks_passed_over;
+        self.addresses_dropped += link.addresses_dropped;
+        self.rtcp_unsent += link.rtcp_unsent;
+        self.feedback_dropped += link.events_dropped;
+    }
 }

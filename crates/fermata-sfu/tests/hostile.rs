@@ -151,3 +151,28 @@ fn many_come_and_go_and_nothing_is_left() {
     assert_eq!(world.sfu.entries(), 0, "{:?}", world.sfu.stats());
     assert_eq!(world.sfu.stats().subscriptions, 0);
 }
+
+#[test]
+fn what_is_not_authentic_is_counted_and_stays_counted() {
+    let mut world = World::new();
+    let ann = world.arrive(join("ann"));
+    world.publish(ann, lk::TrackType::Audio, "mic");
+    world.stream(ann, "mic", 5);
+    let before = world.sfu.stats();
+    assert_eq!(before.packets_refused, 0);
+    let mut forged = vec![0x80, 111, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
+    forged.resize(80, 0x5A);
+    let (source, destination) = (world.clients[ann].up.address, server());
+    for _ in 0..3 {
+        world.datagrams(source, destination, &mut forged.clone(), 0);
+    }
+    let refused = |world: &World| {
+        let stats = world.sfu.stats();
+        stats.packets_refused + stats.packets_unknown + stats.malformed_datagrams
+    };
+    assert_eq!(refused(&world), 3, "{:?}", world.sfu.stats());
+    world.send(ann, Request::Leave(lk::LeaveRequest::default()));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.sfu.stats().transports, 0);
+    assert_eq!(refused(&world), 3, "{:?}", world.sfu.stats());
+}

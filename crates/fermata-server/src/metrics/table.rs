@@ -196,6 +196,15 @@ pub(super) const SFU: &[Row<Read<SfuStats>>] = read! { SfuStats;
     signals_out Counter "fermata_signals_out_total" "Signal messages to clients.";
     limited Counter "fermata_limited_total" "Requests of clients beyond a named limit.";
     internal_errors Counter "fermata_internal_errors_total" "Participants closed because their connection broke inside.";
+    packets_refused Counter "fermata_packets_refused_total" "Media and RTCP packets that were not authentic, came twice or were too old.";
+    packets_unknown Counter "fermata_packets_unknown_total" "Media packets whose section or codec was not negotiated.";
+    nacks_in Counter "fermata_nacks_in_total" "Reports of receivers that miss packets (NACK).";
+    keyframe_requests_in Counter "fermata_keyframe_requests_in_total" "Keyframes that receivers asked for.";
+    messages_refused Counter "fermata_channel_messages_refused_total" "Messages on data channels that were too long, or on a channel that is none of ours.";
+    checks_passed_over Counter "fermata_ice_checks_unanswered_total" "ICE checks that drew no answer because too many in a short time were refused.";
+    addresses_dropped Counter "fermata_peer_addresses_dropped_total" "Addresses of clients forgotten because they were heard from too many.";
+    rtcp_unsent Counter "fermata_rtcp_unsent_total" "Reports and requests to clients dropped because the buffer for them was full.";
+    feedback_dropped Counter "fermata_feedback_dropped_total" "Feedback of clients dropped because too much of it waited.";
 };
 
 /// Rows read from the store.

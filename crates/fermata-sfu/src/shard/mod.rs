@@ -163,12 +163,15 @@ impl Shard {
 
     /// Counters and gauges as of now; what only the rooms know is 0.
     pub fn stats(&self) -> SfuStats {
-        let links = |p: &Peer| usize::from(p.up.is_some()) + usize::from(p.down.is_some());
-        SfuStats {
-            transports: self.peers.values().map(|peer| links(peer) as u64).sum(),
+        let mut stats = SfuStats {
             egress_dropped: self.context.control.dropped() + self.media.dropped(),
             ..self.context.stats.clone()
+        };
+        for link in self.peers.values().flat_map(|peer| peer.up.iter().chain(&peer.down)) {
+            stats.transports += 1;
+            stats.add_link(&link.wire().stats());
         }
+        stats
     }
 
     /// Media packets taken in so far, from connections and from other shards.

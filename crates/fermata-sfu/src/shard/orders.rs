@@ -60,7 +60,9 @@ impl Shard {
         let Some(peer) = peers.get_mut(&id.participant) else { return };
         demux.set_ufrag(id, "", &ufrag);
         let link = Link::new(context.now.instant, (id, nth), ufrag, config, agreement);
-        *peer.place_mut(id.side) = Some(link);
+        if let Some(before) = peer.place_mut(id.side).replace(link) {
+            context.stats.add_link(&before.wire().stats());
+        }
     }
 
     fn close(&mut self, id: LinkId) {
@@ -68,6 +70,7 @@ impl Shard {
         let Some(peer) = peers.get_mut(&id.participant) else { return };
         if let Some(mut link) = peer.place_mut(id.side).take() {
             link.with(context, Wire::close);
+            context.stats.add_link(&link.wire().stats());
             demux.remove(id, link.ufrag());
             context.timers.disarm(Timer::Link(id));
         }
