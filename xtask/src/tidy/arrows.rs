@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Cores: pure, no sockets, no clocks, no stores.
     ("fermata-auth", &["fermata-types"]),
     ("fermata-billing", &["fermata-types"]),
+    ("fermata-bwe", &[]),
     ("fermata-rtp", &["fermata-types"]),
     ("fermata-srtp", &[]),
     ("fermata-transport", &["fermata-rtp", "fermata-srtp", "fermata-types"]),

@@ -1,0 +1,85 @@
+//! How long packets wait on the way: the present delay less the shortest of late, and the time given to make it
+//! shorter. Overuse only says that a queue grows; one that has grown would stay for long, since little less than the
+//! path's rate is sent afterwards.
+//!
+//! What it is not: no absolute delay. The clocks have nothing in common but their speed, nearly.
+
+use crate::limits::{
+    BASE_DELAY_US, DRAIN_AGAIN_US, DRAIN_PERCENT, DRAIN_US_MAX, QUEUE_FULL_US, QUEUE_HIGH_US,
+    QUEUE_LOW_US,
+};
+use crate::num::since_us;
+
+/// The waiting time, and whether it is being shortened.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// Shortest arrival less sending, in the present and in the last [`BASE_DELAY_US`]; on a clock that may wrap.
+    base: Option<u64>,
+    base_before: Option<u64>,
+    base_begun_us: u64,
+    /// Shortest of the present feedback: that bears jitter best.
+    shortest: Option<u64>,
+    queue_us: u64,
+    drain_begun_us: Option<u64>,
+    draining: bool,
+}
+
+impl Queue {
+    /// A packet arrived.
+    pub(crate) fn on_arrival(&mut self, sent_us: u64, arrived_us: u64) {
+        self.shortest = Some(shorter(self.shortest, arrived_us.wrapping_sub(sent_us)));
+    }
+
+    /// The feedback is read.
+    pub(crate) fn on_feedback_end(&mut self, now_us: u64) {
+        let Some(shortest) = self.shortest.take() else { return };
+        if now_us.saturating_sub(self.base_begun_us) >= BASE_DELAY_US {
+            self.base_before = self.base.take();
+            self.base_begun_us = now_us;
+        }
+        let base = shorter(self.base, shortest);
+        self.base = Some(base);
+        let base = shorter(self.base_before, base);
+        self.queue_us = u64::try_from(since_us(shortest, base)).unwrap_or_default();
+        let too_long =
+            self.drain_begun_us.is_some_and(|begun| now_us.saturating_sub(begun) >= DRAIN_US_MAX);
+        if self.queue_us < QUEUE_LOW_US || too_long {
+            self.draining = false;
+        }
+    }
+
+    /// The estimate was lowered because delays grew: time to empty what has grown.
+    pub(crate) fn on_decrease(&mut self, now_us: u64) {
+        let again =
+            self.drain_begun_us.is_none_or(|begun| now_us.saturating_sub(begun) >= DRAIN_AGAIN_US);
+        if again && self.queue_us >= QUEUE_HIGH_US {
+            self.drain_begun_us = Some(now_us);
+            self.draining = true;
+        }
+    }
+
+    /// The peer's clock was set.
+    pub(crate) fn restart(&mut self) {
+        *self = Self { drain_begun_us: self.drain_begun_us, ..Self::default() };
+    }
+
+    /// How long packets wait, microseconds.
+    pub(crate) fn queue_us(&self) -> u64 {
+        self.queue_us
+    }
+
+    /// Percent of the estimate that should be sent.
+    pub(crate) fn percent(&self) -> u64 {
+        if !self.draining {
+            100
+        } else if self.queue_us >= QUEUE_FULL_US {
+            DRAIN_PERCENT.1
+        } else {
+            DRAIN_PERCENT.0
+        }
+    }
+}
+
+fn shorter(known: Option<u64>, delay: u64) -> u64 {
+    known.filter(|known| since_us(*known, delay) < 0).unwrap_or(delay)
+}
