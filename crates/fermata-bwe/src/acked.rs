@@ -70,11 +70,52 @@ impl Acked {
             self.kbps = Some(sample_kbps);
             return;
         };
-        let uncertainty = ACKED_SAMPLE_SCALE * (kbps - sample_kbps).abs() / kbps.max(1.0);
+        // By the greater of both: video after speech alone is twenty times as much, and must be believed within a
+        // second.
+        let greater = kbps.max(sample_kbps).max(1.0);
+        let uncertainty = ACKED_SAMPLE_SCALE * (kbps - sample_kbps).abs() / greater;
         let of_sample = uncertainty * uncertainty;
         let of_estimate = self.variance + ACKED_VARIANCE.1;
         let sum = of_sample + of_estimate;
         self.kbps = Some((of_sample * kbps + of_estimate * sample_kbps) / sum);
         self.variance = of_sample * of_estimate / sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets of 500 bytes for so long; the estimate after it.
+    fn receive(acked: &mut Acked, from_us: u64, ms: u64, bps: u64) -> u64 {
+        let gap_us = 500 * 8_000_000 / bps;
+        for index in 0..ms * 1_000 / gap_us {
+            acked.on_arrival(from_us.wrapping_add(index * gap_us), 500);
+        }
+        acked.bps().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_estimate_follows_up_and_down() {
+        let mut acked = Acked::new();
+        // The clock wraps meanwhile.
+        let begin_us = u64::MAX - 5_000_000;
+        assert_eq!(receive(&mut acked, begin_us, 400, 40_000), 0, "not half a second yet");
+        let speech = receive(&mut acked, begin_us, 10_000, 40_000);
+        assert!((38_000..=42_000).contains(&speech), "{speech}");
+        let second = begin_us.wrapping_add(10_000_000);
+        let video = receive(&mut acked, second, 1_500, 2_000_000);
+        assert!((1_500_000..=2_000_000).contains(&video), "{video}");
+        let third = second.wrapping_add(1_500_000);
+        let less = receive(&mut acked, third, 1_500, 300_000);
+        assert!((300_000..=600_000).contains(&less), "{less}");
+    }
+
+    #[test]
+    fn a_pause_is_not_a_rate() {
+        let mut acked = Acked::new();
+        let before = receive(&mut acked, 0, 3_000, 1_000_000);
+        acked.on_arrival(60_000_000, 500);
+        assert_eq!(acked.bps(), Some(before));
     }
 }

@@ -5,7 +5,7 @@
 use crate::limits::{
     ABOVE_ACKED_BPS, ABOVE_ACKED_PERCENT, CAPACITY_DEVIATIONS, CAPACITY_VARIANCE, CAPACITY_WEIGHT,
     DECREASE_PERCENT, DECREASE_US_RANGE, GROWTH_A_SECOND, GROWTH_BPS_MIN, GROWTH_PACKET_BITS,
-    GROWTH_STEP_US_MAX, RESPONSE_EXTRA_US,
+    GROWTH_STEP_US_MAX, QUEUE_HIGH_US, RESPONSE_EXTRA_US, THROUGH_PERCENT,
 };
 use crate::num::{percent, real, whole};
 use crate::trend::Usage;
@@ -17,6 +17,12 @@ pub(crate) struct Seen {
     pub(crate) usage: Usage,
     /// What got through, bounded by what was sent.
     pub(crate) acked_bps: Option<u64>,
+    /// What a burst measured of late.
+    pub(crate) probed_bps: Option<u64>,
+    /// What was sent of late.
+    pub(crate) sent_bps: u64,
+    /// How long packets wait.
+    pub(crate) queue_us: u64,
     pub(crate) rtt_us: u64,
     pub(crate) app_limited: bool,
     /// Growth ends here; see [`crate::Controller::set_wanted`].
@@ -94,21 +100,25 @@ impl Aimd {
         let wait = seen.rtt_us.clamp(least, greatest);
         let too_soon =
             self.decreased_us.is_some_and(|last| seen.now_us.saturating_sub(last) < wait);
-        let far_below = seen.acked_bps.is_some_and(|acked| acked < self.bps / 2);
-        if too_soon && (seen.app_limited || !far_below) {
+        let short = seen.queue_us < QUEUE_HIGH_US;
+        // A burst measured the path just now, while the acknowledged rate is still that of the time before.
+        let acked_bps = seen.acked_bps.max(seen.probed_bps.filter(|_| short));
+        let far_below = acked_bps.is_some_and(|acked| acked < self.bps / 2);
+        // All that was sent came through, and soon: it tells of no limit, so the estimate is not thrown down to it.
+        let through = short
+            && seen.acked_bps.is_some_and(|acked| acked >= percent(seen.sent_bps, THROUGH_PERCENT));
+        let unclear = seen.app_limited || through;
+        if too_soon && (unclear || !far_below) {
             return Change::None;
         }
         let gentle = percent(self.bps, DECREASE_PERCENT);
-        let lowered = match seen.acked_bps {
+        let lowered = match acked_bps {
             Some(acked) => {
                 let left = percent(acked, DECREASE_PERCENT);
-                if seen.app_limited {
-                    // What got through is only what was sent, so it tells of no limit.
-                    left.max(gentle)
-                } else {
+                if !seen.app_limited {
                     self.capacity.learn(acked);
-                    left
                 }
+                if unclear { left.max(gentle) } else { left }
             }
             None => gentle,
         };

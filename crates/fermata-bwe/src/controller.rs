@@ -7,7 +7,8 @@ use crate::aimd::{self, Aimd, Change};
 use crate::groups::{Groups, Seen};
 use crate::limits::{
     ABOVE_WANTED_BPS, ABOVE_WANTED_PERCENT, OUTCOME_AGE_US_MAX, OVERUSE_REMEMBERED_US,
-    QUEUE_WITH_LOSS_US, REMB_US, RTT_US, RTT_US_MAX, SILENCE_US, WANTED_RISE_PERCENT,
+    PROBE_COUNTS_US, QUEUE_WITH_LOSS_US, REMB_US, RTT_US, RTT_US_MAX, SILENCE_US,
+    WANTED_RISE_PERCENT,
 };
 use crate::loss::{self, Loss};
 use crate::num::percent;
@@ -30,6 +31,8 @@ pub struct Controller {
     aimd: Aimd,
     loss: Loss,
     probes: Schedule,
+    /// What the last probe showed, and when.
+    probed: Option<(u64, u64)>,
     /// The receiver's estimate, and when it came.
     remb: Option<(u64, u64)>,
     rtt_us: u64,
@@ -61,6 +64,7 @@ impl Controller {
             aimd: Aimd::new(start_bps),
             loss: Loss::default(),
             probes: Schedule::new(),
+            probed: None,
             remb: None,
             rtt_us: RTT_US,
             newest_us: 0,
@@ -225,7 +229,22 @@ impl Controller {
         let ceiling_bps = self.ceiling_bps();
         let before_bps = self.aimd.bps();
         let (rtt_us, app_limited) = (self.rtt_us, self.app_limited);
-        let seen = aimd::Seen { now_us, usage, acked_bps, rtt_us, app_limited, ceiling_bps };
+        let sent_bps = self.sent.recent_bps();
+        let probed_bps = self
+            .probed
+            .filter(|(_, at_us)| now_us.saturating_sub(*at_us) < PROBE_COUNTS_US)
+            .map(|(bps, _)| bps);
+        let seen = aimd::Seen {
+            now_us,
+            usage,
+            acked_bps,
+            probed_bps,
+            sent_bps,
+            queue_us: self.queue.queue_us(),
+            rtt_us,
+            app_limited,
+            ceiling_bps,
+        };
         match self.aimd.on_feedback(&seen) {
             Change::None => {}
             Change::Outgrew => self.probes.on_reason(now_us),
@@ -238,6 +257,7 @@ impl Controller {
         }
         if let Some(bps) = self.probes.on_feedback_end(now_us, self.target_bps) {
             self.aimd.raise(bps.min(ceiling_bps));
+            self.probed = Some((bps, now_us));
         }
         let overused = self
             .overused_us

@@ -113,6 +113,9 @@ pub(crate) const SENT_SLOT_US: u64 = 200_000;
 /// So many of them are remembered; nobody can have received faster than the fastest of them.
 pub(crate) const SENT_SLOTS: usize = 10;
 
+/// So many of them before the present one are the rate of late.
+pub(crate) const SENT_SLOTS_RECENT: u64 = 2;
+
 /// Percent of the target that must be used; who sends less is limited by the application (libwebrtc).
 pub(crate) const USED_PERCENT: u64 = 65;
 
@@ -126,6 +129,10 @@ pub(crate) const UNUSED_PERCENT: (u64, u64) = (80, 50);
 
 /// Percent of the acknowledged rate that are left on overuse (GCC section 5.5, beta).
 pub(crate) const DECREASE_PERCENT: u64 = 85;
+
+/// Percent of what was sent that, if acknowledged, are all of it: overuse then lowers the estimate by a step, and not
+/// to the acknowledged rate, unless the queue is above [`QUEUE_HIGH_US`].
+pub(crate) const THROUGH_PERCENT: u64 = 90;
 
 /// Growth in a second while the limit of the path is not known (GCC section 5.5).
 pub(crate) const GROWTH_A_SECOND: f64 = 0.08;
@@ -228,8 +235,15 @@ pub(crate) const PROBE_US_MIN: u64 = 30_000;
 /// Fewest packets of a probe (libwebrtc has 5).
 pub(crate) const PROBE_PACKETS_MIN: u32 = 6;
 
-/// Bytes of the packets that this number is reckoned with.
-pub(crate) const PROBE_PACKET_BYTES: u64 = 1_200;
+/// A packet of a probe takes this time, so that probes at low rates do not fill the path for long ...
+pub(crate) const PROBE_PACKET_US: u64 = 20_000;
+
+/// ... but has at least and at most so many bytes.
+pub(crate) const PROBE_PACKET_BYTES: (u64, u64) = (200, 1_200);
+
+/// So many probes that have a reason and find nothing are repeated after [`PROBE_REASON_US`], unless delays grow: on a
+/// path with jitter one in some says nothing.
+pub(crate) const PROBE_REPEATS: u8 = 2;
 
 /// Percent of a probe that must arrive (libwebrtc).
 pub(crate) const PROBE_ARRIVED_PERCENT: u64 = 80;
@@ -261,6 +275,9 @@ pub(crate) const PROBE_REASON_US: u64 = 1_000_000;
 
 /// More than this percentage of what was wanted is a reason to probe.
 pub(crate) const WANTED_RISE_PERCENT: u64 = 120;
+
+/// What a probe showed counts as acknowledged for this time: the acknowledged rate needs as long to follow.
+pub(crate) const PROBE_COUNTS_US: u64 = 1_500_000;
 
 /// Overuse stops probes for this time.
 pub(crate) const PROBE_AFTER_OVERUSE_US: u64 = 1_000_000;

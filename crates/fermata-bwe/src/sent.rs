@@ -2,7 +2,9 @@
 //!
 //! What it is not: no list of packets; the transport keeps what was sent when.
 
-use crate::limits::{SENT_SLOT_US, SENT_SLOTS, UNUSED_PERCENT, UNUSED_US, USED_PERCENT};
+use crate::limits::{
+    SENT_SLOT_US, SENT_SLOTS, SENT_SLOTS_RECENT, UNUSED_PERCENT, UNUSED_US, USED_PERCENT,
+};
 use crate::num::{bytes_in, percent, rate_bps};
 
 /// Bytes by slots of time, and the room that was not used.
@@ -44,6 +46,14 @@ impl Sent {
     pub(crate) fn peak_bps(&self) -> u64 {
         let bytes = self.slots.iter().copied().max().unwrap_or_default();
         rate_bps(bytes.into(), SENT_SLOT_US).unwrap_or_default()
+    }
+
+    /// Rate of late, bits per second.
+    pub(crate) fn recent_bps(&self) -> u64 {
+        let slots = (1..=SENT_SLOTS_RECENT)
+            .filter_map(|behind| self.slots.get(place(self.slot.checked_sub(behind)?)));
+        let bytes = slots.map(|bytes| u64::from(*bytes)).sum();
+        rate_bps(bytes, SENT_SLOT_US * SENT_SLOTS_RECENT).unwrap_or_default()
     }
 
     fn advance(&mut self, now_us: u64) {

@@ -18,8 +18,8 @@ pub struct Probe {
     /// Rate of all that is sent during the burst, bits per second on the wire. What goes out untagged between its
     /// first and its last packet is counted, too.
     pub rate_bps: u64,
-    /// Fewest packets that the burst needs.
+    /// Fewest packets that the burst needs; padding is best cut into packets of `bytes / packets_min`.
     pub packets_min: u32,
-    /// Bytes that the burst needs, on the wire.
+    /// Fewest bytes that the burst needs, on the wire. It ends when it has both.
     pub bytes: u64,
 }

@@ -4,8 +4,8 @@ use super::{Cluster, Probe};
 use crate::Outcome;
 use crate::limits::{
     PROBE_AFTER_OVERUSE_US, PROBE_ANSWER_US_MAX, PROBE_FACTORS, PROBE_FURTHER_PERCENT,
-    PROBE_PACKET_BYTES, PROBE_PACKETS_MIN, PROBE_REASON_US, PROBE_US_MIN, PROBE_WAIT_US,
-    PROBE_WANTED_PERCENT, PROBE_WORTH_PERCENT,
+    PROBE_PACKET_BYTES, PROBE_PACKET_US, PROBE_PACKETS_MIN, PROBE_REASON_US, PROBE_REPEATS,
+    PROBE_US_MIN, PROBE_WAIT_US, PROBE_WANTED_PERCENT, PROBE_WORTH_PERCENT,
 };
 use crate::num::{bytes_in, percent};
 
@@ -16,6 +16,7 @@ pub(crate) struct Schedule {
     wait_us: u64,
     begun_us: Option<u64>,
     factor: u64,
+    repeats: u8,
     id: u8,
     active: Option<Cluster>,
 }
@@ -28,6 +29,7 @@ impl Schedule {
             wait_us: PROBE_WAIT_US.0,
             begun_us: None,
             factor: PROBE_FACTORS.0,
+            repeats: PROBE_REPEATS,
             id: 0,
             active: None,
         }
@@ -50,12 +52,14 @@ impl Schedule {
         self.next_us = self.next_us.min(now_us.max(soonest));
         self.wait_us = PROBE_WAIT_US.0;
         self.factor = PROBE_FACTORS.0;
+        self.repeats = PROBE_REPEATS;
     }
 
-    /// The path is congested: no probe for a while, and none of what is under way.
+    /// The path is congested: no probe for a while.
     pub(crate) fn on_congestion(&mut self, now_us: u64) {
         self.next_us = self.next_us.max(now_us.saturating_add(PROBE_AFTER_OVERUSE_US));
         self.factor = PROBE_FACTORS.1;
+        self.repeats = 0;
     }
 
     /// The rate of the path fell: what was found before may come back soon.
@@ -100,7 +104,9 @@ impl Schedule {
             return None;
         }
         self.id = self.id.wrapping_add(1);
-        let least = u64::from(PROBE_PACKETS_MIN).saturating_mul(PROBE_PACKET_BYTES);
+        let (shortest, longest) = PROBE_PACKET_BYTES;
+        let packet = bytes_in(rate_bps, PROBE_PACKET_US).clamp(shortest, longest);
+        let least = packet.saturating_mul(PROBE_PACKETS_MIN.into());
         let probe = Probe {
             id: self.id,
             rate_bps,
@@ -114,11 +120,13 @@ impl Schedule {
 
     fn finish(&mut self, cluster: &Cluster, now_us: u64, target_bps: u64) -> Option<u64> {
         let Some(bps) = cluster.result_bps() else {
-            self.postpone(now_us);
+            self.repeat(now_us);
             return None;
         };
         let found = bps > percent(target_bps, PROBE_WORTH_PERCENT);
-        if found && bps >= percent(cluster.probe().rate_bps, PROBE_FURTHER_PERCENT) {
+        if !found {
+            self.repeat(now_us);
+        } else if bps >= percent(cluster.probe().rate_bps, PROBE_FURTHER_PERCENT) {
             self.next_us = now_us;
             self.wait_us = PROBE_WAIT_US.0;
         } else {
@@ -126,6 +134,16 @@ impl Schedule {
         }
         self.factor = PROBE_FACTORS.1;
         Some(bps)
+    }
+
+    /// Nothing was found: soon once more if there was a reason, later if not.
+    fn repeat(&mut self, now_us: u64) {
+        if let Some(left) = self.repeats.checked_sub(1) {
+            self.repeats = left;
+            self.next_us = now_us.saturating_add(PROBE_REASON_US);
+        } else {
+            self.postpone(now_us);
+        }
     }
 
     fn postpone(&mut self, now_us: u64) {

@@ -89,7 +89,7 @@ fn nothing_is_probed_that_is_not_wanted() {
     let mut schedule = Schedule::new();
     assert_eq!(schedule.poll(0, 300_000, 200_000), None);
     let probe = schedule.poll(PROBE_WAIT_US.0, 300_000, 400_000).unwrap();
-    assert_eq!((probe.rate_bps, probe.packets_min, probe.bytes), (440_000, 6, 7_200));
+    assert_eq!((probe.rate_bps, probe.packets_min, probe.bytes), (440_000, 6, 6_600));
 }
 
 #[test]

@@ -16,6 +16,8 @@ struct Burst {
     rate_bps: u64,
     bytes: u64,
     sent_bytes: u64,
+    packets_left: u32,
+    padding: u16,
     begun_us: u64,
 }
 
@@ -30,6 +32,8 @@ pub(crate) struct Flow {
     /// Time that packets waited in the queue, milliseconds.
     pub(crate) waits_ms: Vec<u64>,
     pub(crate) probes: u64,
+    /// Rates of the layers, if only these can be sent; the lowest is sent whatever is allowed.
+    pub(crate) layers_bps: Vec<u64>,
     chance: Chance,
     frame_us: u64,
     pacing: VecDeque<(u64, u16)>,
@@ -53,6 +57,7 @@ impl Flow {
             arrived_bytes: 0,
             waits_ms: Vec::new(),
             probes: 0,
+            layers_bps: Vec::new(),
             chance: Chance::new(seed ^ 0x5eed),
             frame_us: 0,
             pacing: VecDeque::new(),
@@ -94,7 +99,11 @@ impl Flow {
         {
             self.probes += 1;
             let (id, rate_bps, bytes) = (probe.id, probe.rate_bps, probe.bytes);
-            self.burst = Some(Burst { id, rate_bps, bytes, sent_bytes: 0, begun_us: now_us });
+            let packets_left = probe.packets_min;
+            let padding = u16::try_from(bytes / u64::from(packets_left)).unwrap().min(PACKET_BYTES);
+            let (sent_bytes, begun_us) = (0, now_us);
+            let burst = Burst { id, rate_bps, bytes, sent_bytes, packets_left, padding, begun_us };
+            self.burst = Some(burst);
         }
         if self.burst.is_some() {
             self.send_burst(now_us, &mut out);
@@ -107,7 +116,9 @@ impl Flow {
 
     fn frame(&mut self, now_us: u64) {
         self.frame_us = now_us + FRAME_US;
-        let rate_bps = self.target_bps().min(self.demand_bps);
+        let allowed_bps = self.target_bps().min(self.demand_bps);
+        let fits = self.layers_bps.iter().filter(|layer| **layer <= allowed_bps).max();
+        let rate_bps = fits.or(self.layers_bps.first()).copied().unwrap_or(allowed_bps);
         let mean = rate_bps * FRAME_US / 8_000_000;
         let mut left = mean * (80 + self.chance.below(41)) / 100;
         let count = left.div_ceil(self.packet_bytes.into()).max(1);
@@ -123,12 +134,14 @@ impl Flow {
     fn send_burst(&mut self, now_us: u64, out: &mut impl FnMut(Packet)) {
         let Some(mut burst) = self.burst.take() else { return };
         let allowed = burst.rate_bps * (now_us + STEP_US - burst.begun_us) / 8_000_000;
-        while burst.sent_bytes < allowed && burst.sent_bytes < burst.bytes {
-            let len = self.pacing.pop_front().map_or(PACKET_BYTES, |(_, len)| len);
+        let is_open = |burst: &Burst| burst.sent_bytes < burst.bytes || burst.packets_left > 0;
+        while burst.sent_bytes < allowed && is_open(&burst) {
+            let len = self.pacing.pop_front().map_or(burst.padding, |(_, len)| len);
             self.send_one(now_us, len, Some(burst.id), out);
             burst.sent_bytes += u64::from(len);
+            burst.packets_left = burst.packets_left.saturating_sub(1);
         }
-        if burst.sent_bytes < burst.bytes {
+        if is_open(&burst) {
             self.burst = Some(burst);
         }
     }
