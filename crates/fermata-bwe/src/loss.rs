@@ -99,21 +99,20 @@ impl Loss {
         if !(reached(LOSS_SURE) || reached(LOSS_SLOW) || (high && reached(LOSS_SOON))) {
             return;
         }
-        let margin = self.margin();
+        let (margin, total) = (self.margin(), self.total);
         (self.lost, self.total, self.begun_us) = (0, 0, None);
         self.share = share;
-        self.judge(share, beyond > margin, seen);
+        self.judge(share, total, beyond > margin, seen);
     }
 
     /// What is beyond the inherent loss by chance only.
     fn margin(&self) -> f64 {
         // With few packets even none lost does not mean a path without loss.
         let likely = self.inherent.max(0.01);
-        let deviation = (likely * (1.0 - likely) / f64::from(self.total.max(1))).sqrt();
-        (LOSS_DEVIATIONS * deviation).max(LOSS_LOW)
+        deviations(likely, self.total).max(LOSS_LOW)
     }
 
-    fn judge(&mut self, share: f64, beyond: bool, seen: &Seen) {
+    fn judge(&mut self, share: f64, total: u32, beyond: bool, seen: &Seen) {
         let tried = self.trial.take();
         if seen.delayed {
             if beyond {
@@ -122,10 +121,15 @@ impl Loss {
             return;
         }
         if let Some(before) = tried {
-            // At the lower rate what is left is inherent by definition, unless it is too much for that.
+            // At the lower rate what is left is inherent by definition, unless it is too much for that. That the rest
+            // went because of the rate must be more than chance.
             if share <= LOSS_INHERENT_MAX {
-                self.inherent = share;
-                if share > before * LOSS_LEFT {
+                let both = f64::midpoint(before, share);
+                let went = share <= before * LOSS_LEFT && before - share > deviations(both, total);
+                if went {
+                    self.inherent = share;
+                } else {
+                    self.inherent = both.min(LOSS_INHERENT_MAX);
                     self.limit_bps = None;
                 }
                 return;
@@ -193,6 +197,11 @@ impl Loss {
         let grown = whole(real(limit_bps) * by).max(limit_bps.saturating_add(passed_us / 125));
         self.limit_bps = (grown < seen.ceiling_bps).then_some(grown);
     }
+}
+
+/// How far the share lost of so many packets may be from the likely one by chance.
+fn deviations(likely: f64, packets: u32) -> f64 {
+    LOSS_DEVIATIONS * (likely * (1.0 - likely) / f64::from(packets.max(1))).sqrt()
 }
 
 #[cfg(test)]
