@@ -5,7 +5,8 @@
 //! receiver says became of it ([`Controller::on_feedback`]) and what the receiver could use
 //! ([`Controller::set_wanted`]); it answers with a rate ([`Controller::target_bps`]) and asks for short bursts to find
 //! a higher one ([`Controller::poll_probe`]).
-//! What it is not: no pacer, no choice of layers, no feedback on the wire, no clock. Nothing is allocated, ever.
+//! [`Share`] divides that rate among several videos.
+//! What it is not: no pacer, no knowledge of layers, no feedback on the wire, no clock. Nothing is allocated, ever.
 //!
 //! Three estimates, of which the lowest counts: delays that grow (`groups`, `trend`, `aimd`, `queue`), loss beyond
 //! what the path loses anyway (`loss`), and the receiver's own (REMB). Times of the controller are microseconds of one
@@ -39,9 +40,12 @@ mod num;
 mod probe;
 mod queue;
 mod sent;
+mod share;
 mod trend;
 mod types;
 
 pub use controller::Controller;
+pub use limits::STEPS_MAX;
 pub use probe::Probe;
+pub use share::{Share, Wish};
 pub use types::{Config, Limit, Outcome, State};

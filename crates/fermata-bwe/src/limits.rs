@@ -289,3 +289,17 @@ pub(crate) const SILENCE_US: u64 = 2_000_000;
 
 /// The receiver's own estimate is forgotten after this time; receivers repeat it every second.
 pub(crate) const REMB_US: u64 = 5_000_000;
+
+// --- sharing ---
+
+/// Steps of one video: three simulcast layers of three temporal ones. The highest of more are left out.
+pub const STEPS_MAX: usize = 9;
+
+/// After something was taken away, nobody is given more than before for this time: at first, and at most.
+pub(crate) const RAISE_WAIT_US: (u64, u64) = (1_500_000, 30_000_000);
+
+/// More that was given and went well for this time is not to blame for what comes later.
+pub(crate) const RAISE_PROVEN_US: u64 = 15_000_000;
+
+/// Who is given more than before needs so much to spare, hundredths of the whole.
+pub(crate) const RAISE_SPARE_PERCENT: u64 = 5;

@@ -7,7 +7,8 @@
 //! - Loss beyond it while the delay grows, too, is congestion: hold above 2 %, cut above 10 %, as in the draft.
 //! - Loss beyond it at an unchanged delay is either a policer, or chance. The limit goes to nine tenths of what got
 //!   through, for trial, and only packets sent after that are counted. If the loss goes, it was a policer: the limit
-//!   stays, and grows after a while, ever faster until there is loss again. If it stays, it was inherent: the limit goes.
+//!   stays, and grows after a while, ever faster until there is loss again. If it stays, it was inherent: the limit
+//!   goes.
 //! - Loss while the application sends less than it may is inherent: less can hardly be sent.
 //! - More than 20 % is never called inherent; it is cut until it is less.
 //!
@@ -138,7 +139,8 @@ impl Loss {
         if !beyond {
             // Less than was thought is certain, more may be chance.
             let weight = if share < self.inherent { 0.25 } else { 0.05 };
-            self.inherent += (share - self.inherent) * weight;
+            let moved = self.inherent + (share - self.inherent) * weight;
+            self.inherent = moved.min(LOSS_INHERENT_MAX);
             return;
         }
         if seen.app_limited && share <= LOSS_INHERENT_MAX {
@@ -186,11 +188,8 @@ impl Loss {
         let clean_us = seen.now_us.saturating_sub(self.needed_us);
         let held = clean_us < LOSS_HOLD_US || self.trial.is_some();
         let Some(limit_bps) = self.limit_bps.filter(|_| !held) else { return };
-        // A limit that nobody pushes against learns nothing, so it does not grow.
-        if seen.app_limited {
-            return;
-        }
-        // Slowly where the loss was, faster the longer there is none.
+        // Slowly where the loss was, faster the longer there is none. Also while less is sent than it allows: who sends
+        // in steps cannot push against it, and would wait for ever for the next step to fit.
         let clean_s = real(clean_us - LOSS_HOLD_US) / 1_000_000.0;
         let a_second = (GROWTH_A_SECOND * (1.0 + clean_s)).min(LOSS_GROWTH_A_SECOND_MAX);
         let by = 1.0 + a_second * real(passed_us) / 1_000_000.0;
@@ -290,5 +289,18 @@ mod tests {
         let mut driver = Driver::new();
         driver.run(100, |_| 50);
         assert!(driver.target_bps < 100_000, "{}", driver.target_bps);
+    }
+
+    #[test]
+    fn inherent_loss_has_a_bound() {
+        let mut driver = Driver { app_limited: true, ..Driver::new() };
+        driver.run(60, |_| 20);
+        driver.app_limited = false;
+        // At this pace a few packets decide, and much is chance.
+        for _ in 0..100 {
+            driver.now_us += 1_500_000;
+            driver.run(1, |_| 35);
+            assert!(driver.loss.inherent() <= LOSS_INHERENT_MAX, "{}", driver.loss.inherent());
+        }
     }
 }

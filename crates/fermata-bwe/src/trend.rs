@@ -180,4 +180,26 @@ mod tests {
             assert!((least..=greatest).contains(&trend.threshold_ms));
         }
     }
+
+    /// On a path that swings the threshold rises above the swings, and comes down when it is quiet.
+    #[test]
+    fn the_threshold_follows_the_path() {
+        let mut trend = Trend::new();
+        let mut at_us = 0;
+        let mut run = |count: u64, swing_us: u64| {
+            for index in 0..count {
+                let later = if index % 80 < 40 { swing_us } else { 0 };
+                let arrived_us = 10_000 - swing_us / 2 + later;
+                at_us += arrived_us;
+                trend.on_step(&Step { sent_us: 10_000, arrived_us, at_us });
+            }
+            trend.threshold_ms
+        };
+        let quiet = run(300, 0);
+        let swings = run(1_000, 1_400);
+        let again = run(300, 0);
+        assert!(quiet < 7.0, "{quiet}");
+        assert!(swings > 10.0, "{swings}");
+        assert!(again < 7.0, "{again}");
+    }
 }

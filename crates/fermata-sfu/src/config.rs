@@ -49,6 +49,8 @@ pub struct Limits {
     /// How much more than the idlest shard one may have to do, in streams (people, and tracks they receive), before
     /// people of its rooms are served elsewhere too.
     pub imbalance_max: usize,
+    /// Estimate what each receiver's path can take, and hold back what there is no room for.
+    pub congestion_control: bool,
 }
 
 impl Default for Limits {
@@ -63,6 +65,7 @@ impl Default for Limits {
             join_deadline: Duration::from_mins(1),
             live_room_linger: Duration::from_mins(10),
             imbalance_max: 100,
+            congestion_control: false,
         }
     }
 }

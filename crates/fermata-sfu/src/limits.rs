@@ -179,6 +179,10 @@ pub(crate) const HEARD_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const LEVELS_INTERVAL: Duration = Duration::from_millis(20);
 /// Loudness of so many packets is gathered. Above: not counted as speech, counted as limited.
 pub(crate) const LEVELS_MAX: usize = 4_096;
+/// What a connection can take is divided anew so often, whatever happens.
+pub(crate) const SHARE_INTERVAL: Duration = Duration::from_millis(500);
+/// ... and not more often than this.
+pub(crate) const SHARE_PAUSE: Duration = Duration::from_millis(50);
 /// Least time between two rounds of work on a track.
 pub(crate) const TRACK_PAUSE: Duration = Duration::from_millis(10);
 /// Payloads that go to another shard together, bytes. Above: dropped, counted; more than one call to the kernel brings.

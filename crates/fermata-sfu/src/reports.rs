@@ -1,6 +1,7 @@
 //! What shards noticed, and what follows from it for rooms and stays.
 
 use livekit_protocol as lk;
+use lk::signal_response::Message as Response;
 
 use crate::io::{Output, UsageFact};
 use crate::key::{LinkId, ParticipantId, TrackId};
@@ -51,6 +52,7 @@ impl Sfu {
                 }
             }
             Report::Wanted { track, at, wanted } => self.on_wanted(track, at, wanted),
+            Report::Paused { peer, track, paused } => self.tell_stream_state(peer, track, paused),
             Report::Levels(levels) => self.on_levels(&levels),
             Report::Samples(samples) => self.context.out.push_back(Output::Samples(samples)),
         }
@@ -108,6 +110,23 @@ impl Sfu {
                 context.timers.arm_earlier(Timer::Speakers(publication.room), at);
             }
         }
+    }
+
+    /// Tells a subscriber that a track pauses for want of room, or goes on.
+    fn tell_stream_state(&mut self, id: ParticipantId, track: TrackId, paused: bool) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let Some(publication) = self.tracks.get(&track) else { return };
+        if !participant.subscriptions.contains_key(&track) {
+            return;
+        }
+        let state = if paused { lk::StreamState::Paused } else { lk::StreamState::Active };
+        let info = lk::StreamStateInfo {
+            participant_sid: publication.publisher_sid.to_string(),
+            track_sid: publication.sid.to_string(),
+            state: state.into(),
+        };
+        let update = lk::StreamStateUpdate { stream_states: vec![info] };
+        self.context.signal(participant.connection, Response::StreamStateUpdate(update));
     }
 
     /// Tells every shard that knows a track what has changed of it.

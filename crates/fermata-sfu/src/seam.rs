@@ -108,6 +108,8 @@ pub(crate) enum Report {
     Codec(TrackId, Codec),
     /// The highest quality that somebody served at this shard wants of a track; `None`: nothing.
     Wanted { track: TrackId, at: ShardId, wanted: Option<Quality> },
+    /// A track is not sent to somebody at the moment because there is no room for it, or is again.
+    Paused { peer: ParticipantId, track: TrackId, paused: bool },
     /// How loud audio packets were.
     Levels(Vec<Level>),
     /// Samples of stays.

@@ -74,6 +74,7 @@ impl Sfu {
                 candidates: candidates.clone(),
                 certificate: certificate.clone(),
                 data_message_len_max: DATA_LEN_MAX,
+                estimate_bandwidth: config.limits.congestion_control,
                 ..TransportConfig::default()
             })
             .collect();

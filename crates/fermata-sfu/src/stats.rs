@@ -26,6 +26,8 @@ stats! {
     participants,
     /// Gauge: those of them whose media has never connected so far.
     participants_connecting,
+    /// Gauge: those whose path has no room for all that they want.
+    participants_constrained,
     /// Gauge: published tracks.
     tracks,
     /// Gauge: (subscriber, track) pairs.
@@ -121,6 +123,8 @@ stats! {
     keyframe_requests_in,
     /// Messages on data channels that were too long, or on a channel that is none of ours.
     messages_refused,
+    /// Packets of padding sent to find out how much paths can take.
+    padding_out,
     /// ICE checks that drew no answer because too many in a short time were refused.
     checks_passed_over,
     /// Addresses of peers forgotten because they were heard from too many.
@@ -139,6 +143,7 @@ impl SfuStats {
         self.nacks_in += link.nacks_received;
         self.keyframe_requests_in += link.keyframe_requests_received;
         self.messages_refused += link.messages_refused;
+        self.padding_out += link.padding_sent;
         self.checks_passed_over += link.checks_passed_over;
         self.addresses_dropped += link.addresses_dropped;
         self.rtcp_unsent += link.rtcp_unsent;

@@ -70,6 +70,9 @@ pub struct TransportConfig {
     /// (the receiver is made once). Clients that know a track by that id lose the later ones; those that read
     /// the stream id find the track there.
     pub reuse_sections: bool,
+    /// Estimate how much the path to the peer can take ([`crate::Event::BandwidthEstimate`]), with padding to find out
+    /// more where that is wanted.
+    pub estimate_bandwidth: bool,
 }
 
 impl Default for TransportConfig {
@@ -79,6 +82,7 @@ impl Default for TransportConfig {
             certificate: None,
             data_message_len_max: limits::DATA_MESSAGE_LEN_MIN,
             reuse_sections: false,
+            estimate_bandwidth: false,
         }
     }
 }

@@ -41,11 +41,18 @@ pub enum Event {
         /// The message, at most `data_message_len_max` bytes.
         data: Vec<u8>,
     },
-    /// How much the path to the peer can take, as the peer estimates it (REMB).
-    BandwidthEstimate {
-        /// Bits per second.
-        bps: u64,
-    },
+    /// How much the path to the peer can take has changed.
+    BandwidthEstimate(Estimate),
+}
+
+/// How much the path to the peer can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// What may be sent, bits per second on the wire.
+    pub bps: u64,
+    /// Something says that no more gets through: delays that grow, loss, the peer, or its silence. If not, `bps` is
+    /// only what was tried so far.
+    pub limited: bool,
 }
 
 /// 1 to 64 extended sequence numbers, as given to [`crate::Transport::send_rtp`], within a run of 64.

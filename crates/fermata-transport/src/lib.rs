@@ -65,7 +65,7 @@ pub use config::{Channel, PeerKind, TransportConfig};
 pub use description::sanitise_token;
 pub use dtls::{Certificate, CertificateError};
 pub use error::{SdpError, SendError, TransportError};
-pub use event::{Event, Lost, RtpIn, RtpOut, SendSlot, SenderInfo};
+pub use event::{Estimate, Event, Lost, RtpIn, RtpOut, SendSlot, SenderInfo};
 pub use fermata_rtp::Codec;
 pub use fermata_types::MediaKind;
 pub use id::{Mid, Rid};

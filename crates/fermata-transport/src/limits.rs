@@ -64,6 +64,25 @@ pub const REFERENCE_TIMES_MAX: usize = 8;
 /// Packets of a section behind the highest for which is remembered whether they were sent.
 pub const SENT_WINDOW: u64 = 1_024;
 
+/// What may be sent before anything is known of the path, bits per second. Nothing is held back until something says
+/// that the path is full, so it only says where looking begins.
+pub const BANDWIDTH_START_BPS: u64 = 1_000_000;
+
+/// Least estimate, bits per second: one voice.
+pub const BANDWIDTH_MIN_BPS: u64 = 30_000;
+
+/// Greatest estimate, bits per second: nobody receives more.
+pub const BANDWIDTH_MAX_BPS: u64 = 100_000_000;
+
+/// An estimate that moves by less is not told, hundredths of what was told last.
+pub const BANDWIDTH_TOLD_PERCENT: u64 = 3;
+
+/// First look at the estimate after the first packet.
+pub const BANDWIDTH_FIRST: Duration = Duration::from_millis(100);
+
+/// Time between packets of padding, at least; more than one go out at a time if the rate is higher.
+pub const PROBE_TICK: Duration = Duration::from_millis(1);
+
 /// Packets whose time of sending is remembered for transport-wide feedback; a power of two.
 pub const SENT_TIMES_MAX: usize = 1_024;
 

@@ -11,6 +11,8 @@ pub struct TransportStats {
     pub payload_bytes_sent: u64,
     /// Retransmissions sent.
     pub packets_sent_again: u64,
+    /// Packets of padding sent to find out how much the path can take.
+    pub padding_sent: u64,
     /// RTP packets delivered to the caller.
     pub packets_received: u64,
     /// Their payload, bytes.

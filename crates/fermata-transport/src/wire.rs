@@ -14,7 +14,7 @@ use crate::config::{Channel, PeerKind, TransportConfig};
 use crate::dtls::{Certificate, Dtls, DtlsClosed, DtlsOutput, Fingerprint, Keys};
 use crate::egress::{Egress, Path};
 use crate::error::TransportError;
-use crate::event::{Event, RtpIn, SenderInfo};
+use crate::event::{Estimate, Event, RtpIn, SenderInfo};
 use crate::events::Events;
 use crate::ice::{IceEvent, IceLite};
 use crate::id::{Mid, Rid};
@@ -93,7 +93,7 @@ impl Wire {
         let certificate = config.certificate.clone();
         let ice = IceLite::new(agreement.local.clone());
         let message_len_max = config.data_message_len_max.max(limits::DATA_MESSAGE_LEN_MIN);
-        let media = Media::new(now, agreement.random);
+        let media = Media::new(now, agreement.random, config.estimate_bandwidth);
         let dtls = certificate.as_ref().map(|certificate| Dtls::new(certificate, Role::Passive));
         let mut wire = Self {
             kind: agreement.kind,
@@ -253,7 +253,7 @@ impl Wire {
         self.pump(now, out);
         if let Some(path) = self.media_path() {
             let before = out.bytes_len();
-            self.media.handle_timeout(now, path, out);
+            self.media.handle_timeout(now, path, out, &mut self.events);
             self.bytes_sent += (out.bytes_len() - before) as u64;
         }
         if self.ending == Ending::Asked {
@@ -304,6 +304,7 @@ impl Wire {
             packets_sent: counters.packets_sent,
             payload_bytes_sent: counters.payload_bytes_sent,
             packets_sent_again: counters.packets_sent_again,
+            padding_sent: counters.padding_sent,
             packets_received: counters.packets_received,
             payload_bytes_received: counters.payload_bytes_received,
             bytes_sent: self.bytes_sent,
@@ -335,9 +336,14 @@ impl Wire {
         self.media.received_stats(mid, rid)
     }
 
-    /// The latest [`Event::BandwidthEstimate`], bits per second.
-    pub fn bwe_bps(&self) -> Option<u64> {
-        self.media.bwe_bps()
+    /// How much the path to the peer can take, once something is known.
+    pub fn estimate(&self) -> Option<Estimate> {
+        self.media.estimate()
+    }
+
+    /// What everything that the peer wants would need, bits per second on the wire: more is not looked for.
+    pub fn set_wanted(&mut self, now: Instant, bps: u64) {
+        self.media.set_wanted(now, bps);
     }
 
     /// The latest sender report of a section and layer, if one came.

@@ -36,7 +36,8 @@ fn a_steady_bottleneck_is_used_and_its_queue_is_short() {
     }
 }
 
-/// Below 300 kb/s after 1.1, 1.3, 1.6 s; the queue empty after 4.6, 5.4, 6.6 s; above 2 Mb/s again after 0.4, 2.2, 3.6 s.
+/// Below 300 kb/s after 1.1, 1.3, 1.6 s; the queue empty after 4.6, 5.4, 6.6 s; above 2 Mb/s again after
+/// 0.4, 2.2, 3.6 s.
 #[test]
 fn a_drop_is_followed_and_so_is_the_recovery() {
     for seed in SEEDS {
@@ -63,8 +64,8 @@ fn a_drop_is_followed_and_so_is_the_recovery() {
     }
 }
 
-/// Of 2,000 kb/s that were asked for, at 5 % and 10 % loss: arrived 1,766, 1,844, 1,871 and 1,690, 1,738, 1,772; the lowest
-/// target at a second's end 1,090, 1,533, 3,050 and 1,071, 1,506, 2,986.
+/// Of 2,000 kb/s that were asked for, at 5 % and 10 % loss: arrived 1,766, 1,844, 1,871 and 1,690, 1,738, 1,772; the
+/// lowest target at a second's end 1,090, 1,533, 3,050 and 1,071, 1,506, 2,986.
 #[test]
 fn random_loss_does_not_starve() {
     for loss in [10, 50, 100] {

@@ -203,6 +203,17 @@ pub const KEYS: &[Key] = &[
                  values spread rooms early, at the price of carrying packets between threads.",
     },
     Key {
+        name: "congestion_control",
+        flag: "congestion-control",
+        kind: Kind::Switch,
+        unit: "",
+        default: "false",
+        default_dev: None,
+        effect: "Estimate what the path to each receiver can take, and where there is not room for everything let \
+                 pictures give way to sound: lower layers, then pauses, by priority. It is new and has been seen to \
+                 work with simulated paths only; so far it has to be switched on.",
+    },
+    Key {
         name: "advertised_addresses",
         flag: "advertised-addresses",
         kind: Kind::Addresses,

@@ -39,6 +39,8 @@ pub struct Settings {
     pub media_pinning: bool,
     /// Streams by which media threads may differ; see [`fermata_sfu::Limits::imbalance_max`].
     pub media_imbalance_max: usize,
+    /// What there is no room for on a receiver's path is held back.
+    pub congestion_control: bool,
     /// Addresses told to clients for media; may be empty.
     pub advertise: Vec<IpAddr>,
     /// External base URL without a trailing slash.
@@ -98,6 +100,7 @@ impl Settings {
             media_threads: number(layers, "media_threads", 0),
             media_pinning: layers.get("media_pinning") == "true",
             media_imbalance_max: number(layers, "media_imbalance_max", 100),
+            congestion_control: layers.get("congestion_control") == "true",
             advertise: list(layers.get("advertised_addresses"))
                 .filter_map(|a| a.parse().ok())
                 .collect(),
@@ -152,6 +155,7 @@ impl Settings {
             participants_max: self.participants_max,
             live_users_max: self.live_users_max,
             imbalance_max: self.media_imbalance_max,
+            congestion_control: self.congestion_control,
             // The rest is for everybody else; a small node is nobody's to share.
             connecting_max: (self.participants_max / 4 * 3).max(self.participants_max.min(100)),
             ..fermata_sfu::Limits::default()

@@ -95,7 +95,8 @@ struct Current {
 #[derive(Debug)]
 pub struct DownTrack {
     settings: Settings,
-    quality_max: Quality,
+    /// What the path to the subscriber has room for; `None`: nothing.
+    allowed: Option<Quality>,
     paused: bool,
     /// [`UpTrack::version`] that the target was chosen by; 0 = choose.
     version: u64,
@@ -113,7 +114,7 @@ impl DownTrack {
     pub fn new(from: Continuation) -> Self {
         Self {
             settings: Settings::default(),
-            quality_max: Quality::High,
+            allowed: Some(Quality::High),
             paused: false,
             version: 0,
             target: None,
@@ -152,23 +153,36 @@ impl DownTrack {
         }
     }
 
-    /// Ceiling of quality that we set (bandwidth); `High` means none.
-    pub fn set_quality_max(&mut self, quality: Quality) {
-        self.quality_max = quality;
+    /// Highest quality that the path to the subscriber has room for; `None`: nothing goes out.
+    pub fn set_allowed(&mut self, quality: Option<Quality>) {
+        if self.allowed == quality {
+            return;
+        }
+        self.allowed = quality;
         self.version = 0;
+        if quality.is_none() {
+            self.stop();
+        }
     }
 
-    /// Quality this subscriber wants published, `None` = nothing; for dynacast.
+    /// What the path has room for.
+    pub fn allowed(&self) -> Option<Quality> {
+        self.allowed
+    }
+
+    /// Quality this subscriber wants published, `None` = nothing; for dynacast. What there is no room for at the moment
+    /// is wanted all the same: it could not come back otherwise.
     pub fn wanted_quality(&self, up: &UpTrack) -> Option<Quality> {
         let off = self.settings.disabled || self.paused;
-        (!off).then(|| wanted_quality(up, &self.settings).min(self.quality_max))
+        (!off).then(|| wanted_quality(up, &self.settings))
     }
 
     /// Chooses the layer anew. After any change of settings, and on a timer of about a second
     /// (picture rates change); done by itself when layers come and go.
     pub fn select(&mut self, _now: Instant, up: &UpTrack) {
         self.version = up.version();
-        self.target = if self.paused { None } else { target(up, &self.settings, self.quality_max) };
+        let allowed = self.allowed.filter(|_| !self.paused);
+        self.target = allowed.and_then(|allowed| target(up, &self.settings, allowed));
     }
 
     /// Decides on a packet.

@@ -79,11 +79,13 @@ pub struct Settings {
     pub size: Option<FrameSize>,
     /// Most pictures a second; 0 = as they come.
     pub fps: u32,
+    /// What goes first where there is not room for everything: 1 before 2 and so on; 0 = not said.
+    pub priority: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { disabled: false, quality: Quality::High, size: None, fps: 0 }
+        Self { disabled: false, quality: Quality::High, size: None, fps: 0, priority: 0 }
     }
 }
 
@@ -96,6 +98,7 @@ impl Settings {
             quality: quality.unwrap_or(Quality::Low),
             size: FrameSize::new(settings.width, settings.height),
             fps: settings.fps,
+            priority: settings.priority,
         }
     }
 }

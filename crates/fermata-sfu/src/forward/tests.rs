@@ -577,8 +577,14 @@ fn wanted_quality_of_sizes() {
         down.set_settings(Settings { size, ..settings(Quality::Low) });
         assert_eq!(down.wanted_quality(&up), Some(expected), "{width}x{height}");
         assert_eq!(down.wanted_quality(&bare), Some(expected), "{width}x{height}");
-        down.set_quality_max(Quality::Low);
-        assert_eq!(down.wanted_quality(&up), Some(Quality::Low));
+        // What there is no room for is wanted all the same, and is not sent.
+        down.set_allowed(Some(Quality::Low));
+        assert_eq!(down.wanted_quality(&up), Some(expected));
+        down.select(Now::read().instant, &up);
+        assert_eq!(down.wanted_layer(), Some(LayerIndex(0)));
+        down.set_allowed(None);
+        down.select(Now::read().instant, &up);
+        assert_eq!((down.wanted_quality(&up), down.wanted_layer()), (Some(expected), None));
     }
 }
 

@@ -242,6 +242,17 @@ impl UpTrack {
         self.layer(layer).map_or(0, |layer| layer.rate.bitrate_bps)
     }
 
+    /// Rate of a layer as it was when it last came, or as it was announced; 0 if neither is known.
+    pub fn known_bps(&self, layer: LayerIndex) -> u64 {
+        let measured = self.bitrate_bps(layer);
+        let quality = self.quality(layer);
+        let declared = self.declared.iter().find(|spec| spec.quality == quality);
+        match declared {
+            Some(spec) if measured == 0 => spec.bitrate_bps.into(),
+            _ => measured,
+        }
+    }
+
     /// Pictures of a layer per second, over the last second or so.
     pub fn fps(&self, layer: LayerIndex) -> f64 {
         self.layer(layer).map_or(0.0, |layer| layer.rate.fps())
@@ -301,7 +312,7 @@ impl UpTrack {
     }
 
     /// Layers, smallest first.
-    pub(super) fn layers(&self) -> impl DoubleEndedIterator<Item = LayerIndex> {
+    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = LayerIndex> {
         let count = u8::try_from(self.layers.len()).unwrap_or(u8::MAX);
         (0..count).map(LayerIndex)
     }

@@ -30,6 +30,8 @@ pub(crate) enum Timer {
     Track(TrackId),
     /// Video that stopped is noticed.
     Area(ParticipantId),
+    /// What a connection can take is divided anew.
+    Share(ParticipantId),
     /// Loudness is told.
     Levels,
 }

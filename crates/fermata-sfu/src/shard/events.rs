@@ -45,7 +45,13 @@ impl Shard {
             Event::Data { channel, binary, data } => {
                 self.context.report_if_room(Report::Data { link: id, channel, binary, data });
             }
-            // Estimates are not acted on yet.
+            Event::BandwidthEstimate(estimate) => {
+                // Of the connection that media goes out on; nothing is held back on the other.
+                let out = self.peers.get(&id.participant).is_some_and(|p| p.out_side() == id.side);
+                if out {
+                    self.on_estimate(id.participant, estimate);
+                }
+            }
             _ => {}
         }
     }

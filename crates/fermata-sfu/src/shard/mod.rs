@@ -10,6 +10,7 @@
 //! - `events`: what connections report, and the work on tracks that is due now and then.
 //! - `path`: the way of media packets.
 //! - `relay`: to and from other shards.
+//! - `share`: what goes out where there is not room for everything.
 //! - `outbox`: data messages towards a receiver. `sample`: how stays fared.
 
 mod context;
@@ -22,6 +23,7 @@ mod path;
 mod peer;
 mod relay;
 mod sample;
+mod share;
 mod subscribing;
 mod subscriptions;
 mod track;
@@ -167,6 +169,8 @@ impl Shard {
             egress_dropped: self.context.control.dropped() + self.media.dropped(),
             ..self.context.stats.clone()
         };
+        stats.participants_constrained =
+            self.peers.values().filter(|peer| peer.sharing.constrained).count() as u64;
         for link in self.peers.values().flat_map(|peer| peer.up.iter().chain(&peer.down)) {
             stats.transports += 1;
             stats.add_link(&link.wire().stats());
@@ -222,6 +226,7 @@ impl Shard {
             }
             Timer::Track(id) => self.on_track_timer(id),
             Timer::Area(id) => self.on_area_timer(id),
+            Timer::Share(id) => self.on_share_timer(id),
             Timer::Levels => self.tell_levels(),
         }
     }

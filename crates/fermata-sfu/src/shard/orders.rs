@@ -52,6 +52,7 @@ impl Shard {
             self.close(LinkId { participant: id, side });
         }
         self.context.timers.disarm(Timer::Area(id));
+        self.context.timers.disarm(Timer::Share(id));
         self.peers.remove(&id);
     }
 

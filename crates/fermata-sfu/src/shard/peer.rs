@@ -9,6 +9,7 @@ use super::context::Context;
 use super::link::Link;
 use super::outbox::Outbox;
 use super::sample::Sampled;
+use super::share::Sharing;
 use super::subscriptions::Subscriptions;
 use crate::forward::Continuation;
 use crate::key::{ParticipantId, Side, TrackId};
@@ -36,6 +37,9 @@ pub(super) struct Peer {
     /// When the rooms were told of a sign of life.
     heard_told: Option<Instant>,
     pub(super) sampled: Sampled,
+    pub(super) sharing: Sharing,
+    /// When it entered.
+    pub(super) since: Instant,
 }
 
 impl Peer {
@@ -55,6 +59,8 @@ impl Peer {
             area_told: 0,
             heard_told: None,
             sampled: Sampled::new(now),
+            sharing: Sharing::default(),
+            since: now,
         }
     }
 

@@ -26,6 +26,7 @@ impl Shard {
             peer.receiving.insert(mid, track);
         }
         publication.subscribers.insert(id);
+        peer.divide_soon(context);
         context.timers.arm_earlier(Timer::Track(track), context.now.instant);
     }
 
@@ -46,6 +47,7 @@ impl Shard {
             }
         }
         peer.set_area(context, subscription.area, 0);
+        peer.divide_soon(context);
     }
 
     /// A track goes out on another section, whose numbering goes on, or on none.
@@ -65,8 +67,7 @@ impl Shard {
         if let Some(mid) = mid {
             let from = peer.continuations.get(&mid).copied().unwrap_or_default();
             let blocked = self.tracks.get(&track).is_some_and(|track| track.state().blocked);
-            subscription.down = DownTrack::new(from);
-            subscription.down.set_settings(subscription.settings);
+            subscription.renew(from);
             subscription.down.set_paused(blocked);
             peer.receiving.insert(mid, track);
         }
@@ -93,6 +94,7 @@ impl Shard {
                 up.request_keyframe(layer);
             }
         }
+        peer.divide_soon(context);
         context.timers.arm_earlier(Timer::Track(track), now);
     }
 

@@ -6,7 +6,7 @@
 use fermata_transport::{Codec, Mid, SendSlot, Wire};
 
 use super::path::History;
-use crate::forward::{DownTally, DownTrack, Settings};
+use crate::forward::{Continuation, DownTally, DownTrack, Settings};
 use crate::key::{ParticipantId, TrackId};
 
 /// Where the packets of a subscription go out; looked up again when its connection was negotiated.
@@ -50,6 +50,8 @@ pub(crate) struct TrackSubscription {
     /// What went out, for samples.
     pub(crate) tally: DownTally,
     pub(crate) settings: Settings,
+    /// Steps that there was room for when it was last looked at; see [`super::share`].
+    pub(crate) granted: Option<u8>,
     /// Pixels counted for it at the moment.
     pub(crate) area: u64,
     /// What went out lately, to be sent again.
@@ -65,6 +67,7 @@ impl TrackSubscription {
             down,
             tally,
             settings: Settings::default(),
+            granted: None,
             area: 0,
             history: History::default(),
             route: Route::default(),
@@ -73,8 +76,15 @@ impl TrackSubscription {
 
     /// The track comes in another codec from now on; the numbering goes on.
     pub(crate) fn restart(&mut self) {
-        self.down = DownTrack::new(self.down.continuation());
+        self.renew(self.down.continuation());
+    }
+
+    /// Begins anew in a numbering that goes on.
+    pub(crate) fn renew(&mut self, from: Continuation) {
+        let allowed = self.down.allowed();
+        self.down = DownTrack::new(from);
         self.down.set_settings(self.settings);
+        self.down.set_allowed(allowed);
     }
 
     /// It goes out on another section, or on none, from now on.
@@ -210,7 +220,7 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::{Continuation, Flow};
+    use crate::forward::Flow;
 
     fn subscription(area: u64) -> TrackSubscription {
         let down = DownTrack::new(Continuation::default());

@@ -6,7 +6,7 @@ use fermata_rtp::ntp::{self, NtpTime};
 use fermata_rtp::rtcp::{self, ExtendedBlock, Packet, Reports};
 
 use super::Media;
-use super::sent::SentTimes;
+use super::outbound::micros;
 use crate::event::{Event, Lost, SenderInfo};
 use crate::events::Events;
 
@@ -50,15 +50,18 @@ impl Media {
                 }
             }
             Packet::EstimatedBitrate { bps, .. } => {
-                self.bwe_bps = Some(bps);
-                events.feedback(Event::BandwidthEstimate { bps });
+                self.outbound.bandwidth.on_remb(micros(self.clock.since(now)), bps);
+                self.tell_bandwidth(events);
             }
             Packet::TransportFeedback(view) => {
-                let now_us = SentTimes::micros(self.clock.since(now));
-                let since = self.outbound.times.on_feedback(&view, now_us);
+                let now_us = micros(self.clock.since(now));
+                let rtt = self.rtt.filter(|_| self.rtt_from_reports);
+                let since = self.outbound.bandwidth.on_feedback(&view, now_us, rtt);
                 if !self.rtt_from_reports {
                     self.rtt = since.or(self.rtt);
                 }
+                self.renew_bandwidth_at(now);
+                self.tell_bandwidth(events);
             }
             Packet::ExtendedReport { ssrc, blocks } => {
                 for block in blocks {
@@ -68,6 +71,14 @@ impl Media {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Says how much may be sent, if that has changed.
+    pub(super) fn tell_bandwidth(&mut self, events: &mut Events) {
+        // What was learnt may be a reason to probe.
+        if let Some(estimate) = self.outbound.bandwidth.poll() {
+            events.feedback(Event::BandwidthEstimate(estimate));
         }
     }
 

@@ -3,11 +3,11 @@
 //! What it is: SRTP packets and time in, plaintext packets and feedback out, and the way back. Which packet goes to
 //! whom, and in which order, is decided above.
 //!
-//! What it is not: it keeps no packet (whoever asks for one again gets it from the caller), paces nothing, estimates
-//! no bandwidth, and knows nothing of ICE, DTLS and SDP but what [`crate::parts`] says.
+//! What it is not: it keeps no packet (whoever asks for one again gets it from the caller), paces nothing, and knows nothing of ICE, DTLS and SDP but what [`crate::parts`] says.
 //!
 //! Invariant: after the first packets of a stream nothing here allocates, but for events.
 
+mod bandwidth;
 mod feedback;
 mod inbound;
 mod outbound;
@@ -32,13 +32,13 @@ use fermata_srtp::{Opener, Sealer};
 
 use crate::egress::{Egress, Path};
 use crate::error::SendError;
-use crate::event::{RtpOut, SendSlot, SenderInfo};
+use crate::event::{Estimate, RtpOut, SendSlot, SenderInfo};
 use crate::id::{Mid, Rid};
-use crate::limits::REPORT_FIRST;
+use crate::limits::{BANDWIDTH_FIRST, REPORT_FIRST};
 use crate::parts::Negotiated;
 use crate::stats::StreamStats;
 use inbound::Inbound;
-use outbound::Outbound;
+use outbound::{Outbound, micros};
 use reference::References;
 use source::RtcpSenders;
 use writing::Wire;
@@ -53,6 +53,7 @@ pub(crate) struct Counters {
     pub(crate) packets_sent: u64,
     pub(crate) payload_bytes_sent: u64,
     pub(crate) packets_sent_again: u64,
+    pub(crate) padding_sent: u64,
     pub(crate) packets_received: u64,
     pub(crate) payload_bytes_received: u64,
     /// Not authentic, repeated, too old, or before the keys.
@@ -88,10 +89,11 @@ pub(crate) struct Media {
     report_at: Option<Instant>,
     /// Not later than the earliest request for a missing packet.
     nack_at: Option<Instant>,
+    /// When the estimate of bandwidth has something to do.
+    bandwidth_at: Option<Instant>,
     keyframes_asked: bool,
     rtt: Option<Duration>,
     rtt_from_reports: bool,
-    bwe_bps: Option<u64>,
     pub(crate) counters: Counters,
 }
 
@@ -105,11 +107,15 @@ impl fmt::Debug for Media {
 }
 
 impl Media {
-    /// Nothing negotiated yet. `random` is shown on the wire and need not be secret.
-    pub(crate) fn new(now: Instant, random: [u8; 8]) -> Self {
+    /// Nothing negotiated yet. `random` is shown on the wire and need not be secret; `estimate`: how much the path can
+    /// take is estimated.
+    pub(crate) fn new(now: Instant, random: [u8; 8], estimate: bool) -> Self {
         let [ssrc @ .., twcc_1, twcc_0, rtx_1, rtx_0] = random;
-        let outbound =
-            Outbound::new(u16::from_be_bytes([twcc_1, twcc_0]), u16::from_be_bytes([rtx_1, rtx_0]));
+        let outbound = Outbound::new(
+            u16::from_be_bytes([twcc_1, twcc_0]),
+            u16::from_be_bytes([rtx_1, rtx_0]),
+            estimate,
+        );
         Self {
             clock: Mapping::new(now, NTP_ORIGIN),
             sealer: None,
@@ -128,10 +134,10 @@ impl Media {
             lost: Vec::new(),
             report_at: None,
             nack_at: None,
+            bandwidth_at: None,
             keyframes_asked: false,
             rtt: None,
             rtt_from_reports: false,
-            bwe_bps: None,
             counters: Counters::default(),
         }
     }
@@ -152,7 +158,10 @@ impl Media {
 
     /// When [`Self::handle_timeout`] is due, while packets can be sent.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        [self.report_at, self.nack_at, self.arrivals.next_timeout()].into_iter().flatten().min()
+        [self.report_at, self.nack_at, self.arrivals.next_timeout(), self.bandwidth_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The name of a section that sends.
@@ -175,9 +184,14 @@ impl Media {
         self.rtt
     }
 
-    /// The peer's latest estimate, bits per second.
-    pub(crate) fn bwe_bps(&self) -> Option<u64> {
-        self.bwe_bps
+    /// How much the path to the peer can take, once something is known.
+    pub(crate) fn estimate(&self) -> Option<Estimate> {
+        self.outbound.bandwidth.estimate()
+    }
+
+    /// What everything that the peer wants would need, bits per second.
+    pub(crate) fn set_wanted(&mut self, now: Instant, bps: u64) {
+        self.outbound.bandwidth.set_wanted(micros(self.clock.since(now)), bps);
     }
 
     /// Share of what we send that the peer misses, over its latest reports.
@@ -187,7 +201,7 @@ impl Media {
 
     /// Share of what did not arrive by the latest transport-wide feedback.
     pub(crate) fn loss_feedback(&self) -> Option<f32> {
-        self.outbound.times.loss()
+        self.outbound.bandwidth.loss()
     }
 
     /// Share of what the peer sends that we miss, over our latest reports.
@@ -233,6 +247,9 @@ impl Media {
         self.counters.packets_sent += 1;
         self.counters.payload_bytes_sent += packet.payload.len() as u64;
         self.report_at.get_or_insert_with(|| now + REPORT_FIRST);
+        if self.outbound.bandwidth.is_on() {
+            self.bandwidth_at.get_or_insert_with(|| now + BANDWIDTH_FIRST);
+        }
         Ok(len)
     }
 

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use fermata_rtp::Codec;
 use fermata_rtp::ntp::Mapping;
 use fermata_rtp::rtcp::{ReportBlock, SenderInfo};
+use fermata_rtp::{Codec, header};
 use fermata_srtp::{ReplayWindow, Replayed};
 use fermata_types::MediaKind;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::sent::SentTimes;
+use super::bandwidth::Bandwidth;
 use super::template::{Shape, Template, Values, level_of};
 use super::writing::{Wire, Writing};
 use crate::egress::Egress;
@@ -216,7 +216,7 @@ pub(super) struct Outbound {
     pub(super) tag_len: usize,
     twcc_seq: u16,
     rtx_seq: u64,
-    pub(super) times: SentTimes,
+    pub(super) bandwidth: Bandwidth,
     stamp: Option<Stamp>,
 }
 
@@ -225,19 +225,19 @@ pub(super) struct Outbound {
 struct Stamp {
     now: Instant,
     send_time: [u8; 3],
-    at_us: u32,
+    at_us: u64,
 }
 
 impl Outbound {
     /// Transport-wide numbers and those of retransmissions begin where told, the latter below half a round.
-    pub(super) fn new(twcc_seq: u16, rtx_seq: u16) -> Self {
+    pub(super) fn new(twcc_seq: u16, rtx_seq: u16, estimate: bool) -> Self {
         Self {
             lines: Vec::new(),
             ssrcs: Vec::new(),
             tag_len: 0,
             twcc_seq,
             rtx_seq: u64::from(rtx_seq >> 1),
-            times: SentTimes::default(),
+            bandwidth: Bandwidth::new(estimate),
             stamp: None,
         }
     }
@@ -340,7 +340,7 @@ impl Outbound {
     ) -> Result<usize, SendError> {
         check_len(packet)?;
         let stamp = self.stamp(wire.now, wire.clock);
-        let Self { lines, times, twcc_seq, tag_len, .. } = self;
+        let Self { lines, bandwidth, twcc_seq, tag_len, .. } = self;
         let line = lines.get_mut(slot.index()).filter(|line| line.sending);
         let line = line.ok_or(SendError::NotSending)?;
         let types = line.types_of(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
@@ -364,7 +364,7 @@ impl Outbound {
         line.octets += packet.payload.len() as u64;
         line.latest = Some((packet.timestamp, packet.at, packet.codec.clock_rate_hz()));
         if line.ids.transport_cc.is_some() && !repeats {
-            times.record(*twcc_seq, len, stamp.at_us);
+            bandwidth.on_sent(*twcc_seq, len, stamp.at_us, None);
             *twcc_seq = twcc_seq.wrapping_add(1);
         }
         Ok(len)
@@ -380,7 +380,7 @@ impl Outbound {
     ) -> Result<usize, SendError> {
         check_len(packet)?;
         let stamp = self.stamp(wire.now, wire.clock);
-        let Self { lines, times, twcc_seq, tag_len, .. } = self;
+        let Self { lines, bandwidth, twcc_seq, tag_len, .. } = self;
         let line = lines.get_mut(slot.index()).filter(|line| line.sending);
         let line = line.ok_or(SendError::NotSending)?;
         let types = line.types_of(packet.codec).ok_or(SendError::CodecNotNegotiated)?;
@@ -410,11 +410,56 @@ impl Outbound {
         if again.is_some() {
             line.rtx_seq += 1;
             if line.ids.transport_cc.is_some() {
-                times.record(*twcc_seq, len, stamp.at_us);
+                bandwidth.on_sent(*twcc_seq, len, stamp.at_us, None);
                 *twcc_seq = twcc_seq.wrapping_add(1);
             }
         }
         Ok(len)
+    }
+
+    /// One packet of nothing but padding, among the retransmissions of a section that has some, so that no receiver
+    /// takes it for media. Bytes on the wire; `None` if no section has any.
+    pub(super) fn send_padding(
+        &mut self,
+        wire: Wire<'_>,
+        probe: u8,
+        out: &mut Egress,
+    ) -> Option<usize> {
+        let stamp = self.stamp(wire.now, wire.clock);
+        let Self { lines, bandwidth, twcc_seq, tag_len, .. } = self;
+        let line = lines.iter_mut().find(|line| {
+            let again = line.first.is_some_and(|types| !line.repeats_itself(types));
+            line.sends_again() && again && line.packets > 0 && line.ids.transport_cc.is_some()
+        })?;
+        let (pt, ssrc) = (line.first?.rtx?, line.rtx_ssrc?);
+        let seq = line.rtx_seq;
+        let (timestamp, at, _) = line.latest?;
+        let packet = RtpOut {
+            codec: Codec::Vp8,
+            seq,
+            timestamp,
+            marker: false,
+            payload: &[],
+            vp8: None,
+            audio_level_db: None,
+            voice_activity: None,
+            at,
+        };
+        let shape = Shape { mid: !line.rtx_known, changing: true, level: false };
+        let template = Template::new(shape, line.mid, &line.ids)?;
+        let writing = Writing {
+            template: &template,
+            values: values_of(&packet, pt, ssrc, seq, &stamp, *twcc_seq),
+            roc: roc(seq),
+            osn: None,
+            pad_to: template.len() + *tag_len + header::PADDING_LEN_MAX,
+            tag_len: *tag_len,
+        };
+        let len = writing.write(wire, &packet, out).ok()?;
+        line.rtx_seq += 1;
+        bandwidth.on_sent(*twcc_seq, len, stamp.at_us, Some(probe));
+        *twcc_seq = twcc_seq.wrapping_add(1);
+        Some(len)
     }
 
     fn stamp(&mut self, now: Instant, clock: &Mapping) -> Stamp {
@@ -425,8 +470,13 @@ impl Outbound {
         }
         let since = clock.since(now);
         let send_time = clock.ntp_after(since).abs_send_time();
-        *self.stamp.insert(Stamp { now, send_time, at_us: SentTimes::micros(since) })
+        *self.stamp.insert(Stamp { now, send_time, at_us: micros(since) })
     }
+}
+
+/// Microseconds of the connection's clock.
+pub(super) fn micros(since: std::time::Duration) -> u64 {
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn check_len(packet: &RtpOut<'_>) -> Result<(), SendError> {

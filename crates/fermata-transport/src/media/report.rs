@@ -1,11 +1,14 @@
 //! RTCP of ours: reports, requests for missing packets and keyframes, transport-wide feedback.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fermata_rtp::rtcp::write;
 
 use super::Media;
+use super::outbound::micros;
+use super::writing::Wire;
 use crate::egress::{Egress, Path};
+use crate::events::Events;
 use crate::limits::{REFERENCE_TIMES_MAX, REPORT_INTERVAL, RTCP_LEN_MAX, RTT_UNKNOWN};
 
 /// Bytes of a sender report with one description behind it, at most.
@@ -19,7 +22,13 @@ const FEEDBACK_LEN: usize = 12;
 
 impl Media {
     /// Writes what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, path: Path, out: &mut Egress) {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        path: Path,
+        out: &mut Egress,
+        events: &mut Events,
+    ) {
         if self.nack_at.is_some_and(|at| at <= now) {
             self.ask_again(now, path, out);
         }
@@ -29,7 +38,37 @@ impl Media {
         if self.report_at.is_some_and(|at| at <= now) {
             self.report(now, path, out);
         }
+        if self.bandwidth_at.is_some_and(|at| at <= now) {
+            self.probe(now, path, out);
+            self.tell_bandwidth(events);
+        }
         self.flush(path, out);
+    }
+
+    /// Padding that is due to find out how much the path can take.
+    fn probe(&mut self, now: Instant, path: Path, out: &mut Egress) {
+        let since = self.clock.since(now);
+        let now_us = micros(since);
+        self.outbound.bandwidth.handle_timeout(now_us);
+        while let Some(id) = self.outbound.bandwidth.padding_due(now_us) {
+            let wire = self.sealer.as_ref().map(|sealer| Wire {
+                now,
+                clock: &self.clock,
+                sealer,
+                path: &path,
+            });
+            let sent = wire.and_then(|wire| self.outbound.send_padding(wire, id, out));
+            self.counters.padding_sent += u64::from(sent.is_some());
+            self.outbound.bandwidth.on_padding(sent);
+        }
+        self.renew_bandwidth_at(now);
+    }
+
+    /// When the estimate has something to do next.
+    pub(super) fn renew_bandwidth_at(&mut self, now: Instant) {
+        let now_us = micros(self.clock.since(now));
+        let next = self.outbound.bandwidth.next_timeout_us(now_us);
+        self.bandwidth_at = next.map(|at| now + Duration::from_micros(at.saturating_sub(now_us)));
     }
 
     /// Writes what was asked for since.

@@ -67,9 +67,13 @@ fn keys(profile: Profile, byte: u8) -> (Vec<u8>, Vec<u8>) {
 
 impl Ends {
     fn new(profile: Profile, rtx: bool) -> Self {
+        Self::with(profile, rtx, false)
+    }
+
+    fn with(profile: Profile, rtx: bool, estimate: bool) -> Self {
         let now = fermata_types::Now::read().instant;
-        let mut from = Media::new(now, [1; 8]);
-        let mut to = Media::new(now, [2; 8]);
+        let mut from = Media::new(now, [1; 8], estimate);
+        let mut to = Media::new(now, [2; 8], false);
         let (ours, theirs) = (keys(profile, 1), keys(profile, 2));
         let sealer = |(key, salt): &(Vec<u8>, Vec<u8>)| Sealer::new(profile, key, salt).unwrap();
         let opener = |(key, salt): &(Vec<u8>, Vec<u8>)| Opener::new(profile, key, salt).unwrap();
@@ -126,9 +130,9 @@ impl Ends {
     /// Time goes on; what each end has to report goes to the other.
     fn pass(&mut self, by: Duration) {
         self.now += by;
-        self.from.handle_timeout(self.now, path(), &mut self.out);
+        self.from.handle_timeout(self.now, path(), &mut self.out, &mut Events::default());
         let sent = self.taken();
-        self.to.handle_timeout(self.now, path(), &mut self.out);
+        self.to.handle_timeout(self.now, path(), &mut self.out, &mut Events::default());
         let back = self.taken();
         for mut data in sent {
             self.to.receive_rtcp(self.now, &mut data, &mut Events::default());
@@ -338,7 +342,7 @@ fn reports_come_once_and_senders_of_them_are_bounded() {
     let data = ends.send(1, b"\x10x");
     ends.receive(data);
     ends.now += Duration::from_secs(1);
-    ends.to.handle_timeout(ends.now, path(), &mut ends.out);
+    ends.to.handle_timeout(ends.now, path(), &mut ends.out, &mut Events::default());
     let reports = ends.taken();
     assert!(!reports.is_empty());
     for (turn, refused) in [(0, 0), (1, reports.len() as u64)] {
@@ -374,7 +378,7 @@ fn who_only_receives_learns_the_round_trip() {
     ends.now += Duration::from_millis(250);
     let mut told = Vec::new();
     for seq in 2..4 {
-        ends.from.handle_timeout(ends.now, path(), &mut ends.out);
+        ends.from.handle_timeout(ends.now, path(), &mut ends.out, &mut Events::default());
         for mut datagram in ends.taken() {
             let (len, _) = ends.to.opener.as_ref().unwrap().open_rtcp(&mut datagram).unwrap();
             for packet in rtcp::parse(&datagram[..len]) {
@@ -426,4 +430,41 @@ fn slots_stay_and_are_used_again() {
     ends.from.configure(&of(&["a", "c", "d"]));
     assert_eq!((slot(&ends, "a"), slot(&ends, "b")), (before[0], None));
     assert!(slot(&ends, "d").is_some_and(|slot| slot < 4), "a place that was given up");
+}
+
+#[test]
+fn room_is_looked_for_with_padding_that_nobody_takes_for_media() {
+    for rtx in [true, false] {
+        let mut ends = Ends::with(Profile::AeadAes128Gcm, rtx, true);
+        let mut padding = 0;
+        for ms in 0..1_000_u64 {
+            ends.now += Duration::from_millis(1);
+            if ms % 10 == 0 {
+                let media = ends.send(100 + ms / 10, &[7; 500]);
+                assert!(ends.receive(media).is_some());
+                ends.from.set_wanted(ends.now, 5_000_000);
+            }
+            ends.from.handle_timeout(ends.now, path(), &mut ends.out, &mut ends.events);
+            for mut data in ends.taken() {
+                if fermata_rtp::header::is_rtcp(&data) {
+                    ends.to.receive_rtcp(ends.now, &mut data, &mut Events::default());
+                } else {
+                    assert!(ends.to.receive(ends.now, &mut data).is_none());
+                    padding += 1;
+                }
+            }
+            ends.to.handle_timeout(ends.now, path(), &mut ends.out, &mut Events::default());
+            for mut data in ends.taken() {
+                ends.from.receive_rtcp(ends.now, &mut data, &mut ends.events);
+            }
+        }
+        assert_eq!(ends.from.counters.padding_sent, padding);
+        assert_eq!((ends.to.counters.packets_received, ends.to.counters.refused), (100, 0));
+        // Without a stream for retransmissions packets have no transport-wide numbers, and padding no place.
+        let estimate = ends.from.estimate();
+        assert_eq!((estimate.is_some(), padding > 20), (rtx, rtx), "{padding}");
+        if let Some(estimate) = estimate {
+            assert!(!estimate.limited && estimate.bps > 3_000_000, "{estimate:?}");
+        }
+    }
 }

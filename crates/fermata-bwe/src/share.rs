@@ -1,0 +1,270 @@
+//! Who gets how much of what a connection can take: each video so many of its steps.
+//!
+//! What it is not: it measures nothing and knows no layer. Steps are rates in ascending order, whatever they stand for
+//! (temporal, spatial or simulcast layers); what is not wanted is left out by the caller, and what always goes (audio)
+//! is taken off the budget before.
+//!
+//! - Everybody gets a first step before anybody gets a second; by priority, then in the order of the list.
+//! - Further steps go by priority; among equals to the one that has fewest.
+//! - Less comes at once. More than before comes only with room to spare, and only after a while in which nothing had
+//!   to be taken away; the while grows each time that more turned out to be too much.
+//!
+//! Invariants: what is granted fits into the budget; the same budget and wishes again change nothing but after such a
+//! while; nothing is allocated.
+
+use crate::limits::{RAISE_PROVEN_US, RAISE_SPARE_PERCENT, RAISE_WAIT_US, STEPS_MAX};
+
+/// What somebody wants of one video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Higher goes first.
+    priority: u8,
+    /// Bits per second of each step; a later one takes the place of those before it.
+    steps_bps: [u64; STEPS_MAX],
+    /// How many of them there are.
+    steps: u8,
+    /// How many are granted, 0: nothing goes out.
+    granted: u8,
+    /// How many were before.
+    before: u8,
+}
+
+impl Wish {
+    /// A wish for steps of these rates, bits per second, ascending; more than [`STEPS_MAX`] are left out, the highest
+    /// first. `granted`: how many were granted when it was last divided; `None` for a new one, which need not wait.
+    pub fn new(priority: u8, steps_bps: &[u64], granted: Option<u8>) -> Self {
+        let mut all = [0; STEPS_MAX];
+        for (place, rate_bps) in all.iter_mut().zip(steps_bps) {
+            *place = *rate_bps;
+        }
+        let steps = u8::try_from(steps_bps.len().min(STEPS_MAX)).unwrap_or(u8::MAX);
+        let before = granted.unwrap_or(steps).min(steps);
+        Self { priority, steps_bps: all, steps, granted: 0, before }
+    }
+
+    /// How many steps are granted, 0: nothing goes out.
+    pub fn granted(&self) -> u8 {
+        self.granted
+    }
+
+    /// Is everything granted?
+    pub fn is_whole(&self) -> bool {
+        self.granted == self.steps
+    }
+
+    /// What everything would take, bits per second.
+    pub fn whole_bps(&self) -> u64 {
+        self.rate_bps(self.steps)
+    }
+
+    /// Rate of so many steps, bits per second; 0 for none.
+    fn rate_bps(&self, count: u8) -> u64 {
+        let last = count.checked_sub(1).and_then(|last| self.steps_bps.get(usize::from(last)));
+        last.copied().unwrap_or(0)
+    }
+
+    /// What one step more than is granted costs, if there is one.
+    fn next_bps(&self) -> Option<u64> {
+        let next = self.granted.checked_add(1).filter(|next| *next <= self.steps)?;
+        Some(self.rate_bps(next).saturating_sub(self.rate_bps(self.granted)))
+    }
+
+    /// Would one step more be more than before?
+    fn rises(&self) -> bool {
+        self.granted >= self.before
+    }
+}
+
+/// Divides what one connection can take, and remembers how that went.
+#[derive(Debug, Clone, Default)]
+pub struct Share {
+    /// Before this nobody is given more than before; microseconds of the caller's clock.
+    raise_at_us: u64,
+    /// How long that lasted when something was taken away last.
+    wait_us: u64,
+    /// When somebody was given more last.
+    raised_at_us: Option<u64>,
+}
+
+impl Share {
+    /// Divides `budget_bps` among wishes, at `now_us` of a clock that does not go back.
+    pub fn divide(&mut self, now_us: u64, budget_bps: u64, wishes: &mut [Wish]) {
+        let may_raise = now_us >= self.raise_at_us;
+        let spare_bps = budget_bps / 100 * RAISE_SPARE_PERCENT;
+        let mut left_bps = budget_bps;
+        for wish in &mut *wishes {
+            wish.granted = 0;
+        }
+        while let Some(wish) = next(wishes, left_bps, may_raise.then_some(spare_bps)) {
+            left_bps = left_bps.saturating_sub(wish.next_bps().unwrap_or(0));
+            wish.granted += 1;
+        }
+        if wishes.iter().any(|wish| wish.granted < wish.before) {
+            self.note_less(now_us);
+        } else if wishes.iter().any(|wish| wish.granted > wish.before) {
+            self.raised_at_us = Some(now_us);
+        }
+    }
+
+    /// When more may be given again, if that is later than `now_us`: time to divide anew.
+    pub fn next_timeout_us(&self, now_us: u64) -> Option<u64> {
+        Some(self.raise_at_us).filter(|at| *at > now_us)
+    }
+
+    /// Something was taken away.
+    fn note_less(&mut self, now_us: u64) {
+        let (least, most) = RAISE_WAIT_US;
+        let proven = |at: u64| now_us.saturating_sub(at) >= RAISE_PROVEN_US;
+        let too_much = self.raised_at_us.take().is_some_and(|at| !proven(at));
+        let wait_us = if too_much { self.wait_us.saturating_mul(2) } else { least };
+        self.wait_us = wait_us.clamp(least, most);
+        self.raise_at_us = now_us.saturating_add(self.wait_us);
+    }
+}
+
+/// Who is given a step next, of those whose next one fits into what is left. `spare_bps`: what must be left besides when
+/// somebody gets more than before; `None`: nobody does.
+fn next(wishes: &mut [Wish], left_bps: u64, spare_bps: Option<u64>) -> Option<&mut Wish> {
+    let fits = |wish: &Wish| {
+        let needed_bps = if wish.rises() { spare_bps? } else { 0 };
+        let needed_bps = wish.next_bps()?.saturating_add(needed_bps);
+        (needed_bps <= left_bps).then_some(())
+    };
+    let candidates = wishes.iter_mut().filter(|wish| fits(wish).is_some());
+    // The first of those that are equal.
+    candidates.min_by_key(|wish| (wish.granted > 0, u8::MAX - wish.priority, wish.granted))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const S: u64 = 1_000_000;
+    const CAMERA: [u64; 3] = [150_000, 500_000, 1_500_000];
+
+    fn granted(wishes: &[Wish]) -> Vec<u8> {
+        wishes.iter().map(Wish::granted).collect()
+    }
+
+    /// Divides for wishes of these priorities that were granted so much before.
+    fn divide(
+        share: &mut Share,
+        now_us: u64,
+        budget_bps: u64,
+        all: &[(u8, Option<u8>)],
+    ) -> Vec<u8> {
+        let wish = |(priority, before): &(u8, Option<u8>)| Wish::new(*priority, &CAMERA, *before);
+        let mut wishes: Vec<_> = all.iter().map(wish).collect();
+        share.divide(now_us, budget_bps, &mut wishes);
+        granted(&wishes)
+    }
+
+    #[test]
+    fn everybody_gets_something_before_anybody_gets_more() {
+        let new = [(1, None), (5, None), (1, None)];
+        for (budget_bps, expected) in [
+            (100_000, [0, 0, 0]),
+            (150_000, [0, 1, 0]),
+            (449_999, [1, 1, 0]),
+            (450_000, [1, 1, 1]),
+            (800_000, [1, 2, 1]),
+            // The one of high priority cannot have its third; the others need not wait for that.
+            (1_500_000, [2, 2, 2]),
+            (1_800_000, [1, 3, 1]),
+            (4_500_000, [3, 3, 3]),
+        ] {
+            assert_eq!(
+                divide(&mut Share::default(), 0, budget_bps, &new),
+                expected,
+                "{budget_bps}"
+            );
+        }
+        let mut none = [Wish::new(9, &[], None)];
+        Share::default().divide(0, u64::MAX, &mut none);
+        assert_eq!(none[0].granted(), 0);
+    }
+
+    #[test]
+    fn less_comes_at_once_and_more_after_a_while_that_grows() {
+        let (least, most) = RAISE_WAIT_US;
+        let mut share = Share::default();
+        assert_eq!(divide(&mut share, 0, 2_000_000, &[(1, None)]), [3]);
+        let mut now_us = S;
+        let mut wait_us = least;
+        for _ in 0..8 {
+            assert_eq!(divide(&mut share, now_us, 600_000, &[(1, Some(3))]), [2]);
+            assert_eq!(share.next_timeout_us(now_us), Some(now_us + wait_us));
+            assert_eq!(divide(&mut share, now_us + wait_us - 1, 2_000_000, &[(1, Some(2))]), [2]);
+            // With nothing to spare it stays.
+            now_us += wait_us;
+            assert_eq!(divide(&mut share, now_us, 1_500_000, &[(1, Some(2))]), [2]);
+            assert_eq!(divide(&mut share, now_us, 2_000_000, &[(1, Some(2))]), [3]);
+            assert_eq!(share.next_timeout_us(now_us), None);
+            now_us += S;
+            wait_us = (wait_us * 2).min(most);
+        }
+        assert_eq!(wait_us, most);
+        // What went well for long enough is forgotten.
+        now_us += RAISE_PROVEN_US;
+        assert_eq!(divide(&mut share, now_us, 600_000, &[(1, Some(3))]), [2]);
+        assert_eq!(share.next_timeout_us(now_us), Some(now_us + least));
+    }
+
+    #[test]
+    fn who_comes_new_need_not_wait_and_who_wants_less_takes_nothing_away() {
+        let mut share = Share::default();
+        assert_eq!(divide(&mut share, 0, 600_000, &[(1, Some(3))]), [2]);
+        assert_eq!(divide(&mut share, 1, 2_100_000, &[(1, Some(2)), (1, None)]), [2, 3]);
+        let mut share = Share::default();
+        let mut wishes = [Wish::new(1, &CAMERA[..1], Some(3))];
+        share.divide(0, S, &mut wishes);
+        assert_eq!((wishes[0].granted(), share.next_timeout_us(0)), (1, None));
+    }
+
+    fn wishes() -> impl Strategy<Value = Vec<Wish>> {
+        let steps = prop::collection::vec(1_u64..3_000_000, 0..STEPS_MAX + 2);
+        let wish = (0_u8..3, steps, prop::option::of(0_u8..9));
+        let wish = wish.prop_map(|(priority, mut steps, before)| {
+            steps.sort_unstable();
+            Wish::new(priority, &steps, before)
+        });
+        prop::collection::vec(wish, 0..12)
+    }
+
+    fn rate_bps(wishes: &[Wish]) -> u64 {
+        wishes.iter().map(|wish| wish.rate_bps(wish.granted)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn it_fits_and_stays(mut all in wishes(), budget_bps in 0_u64..20_000_000, now_us in 0..S) {
+            let mut share = Share::default();
+            share.divide(now_us, budget_bps, &mut all);
+            prop_assert!(rate_bps(&all) <= budget_bps);
+            // Nobody of lower priority has a first step that one of higher priority could have.
+            for one in all.iter().filter(|one| one.granted == 0 && one.steps > 0 && one.before > 0) {
+                let below = all.iter().filter(|two| two.priority < one.priority && two.granted == 1);
+                let freed = below.map(|two| two.rate_bps(1)).max().unwrap_or(0);
+                let left = budget_bps - rate_bps(&all);
+                prop_assert!(freed < one.rate_bps(1) || left + freed < one.rate_bps(1) || freed > left);
+            }
+            let again: Vec<_> = all
+                .iter()
+                .map(|wish| {
+                    let steps = &wish.steps_bps[..wish.steps.into()];
+                    Wish::new(wish.priority, steps, Some(wish.granted))
+                })
+                .collect();
+            let mut twice = again.clone();
+            share.divide(now_us, budget_bps, &mut twice);
+            let held = share.next_timeout_us(now_us).is_some();
+            prop_assert!(!held || granted(&again.iter().zip(&all).map(|(_, b)| *b).collect::<Vec<_>>()) == granted(&twice));
+            // Less budget never gives anybody more than before.
+            let mut less = again;
+            share.divide(now_us, budget_bps / 2, &mut less);
+            prop_assert!(rate_bps(&less) <= budget_bps / 2);
+        }
+    }
+}
