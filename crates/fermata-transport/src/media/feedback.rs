@@ -60,6 +60,7 @@ impl Media {
                 if !self.rtt_from_reports {
                     self.rtt = since.or(self.rtt);
                 }
+                // What was learnt may be a reason to probe.
                 self.renew_bandwidth_at(now);
                 self.tell_bandwidth(events);
             }
@@ -76,7 +77,6 @@ impl Media {
 
     /// Says how much may be sent, if that has changed.
     pub(super) fn tell_bandwidth(&mut self, events: &mut Events) {
-        // What was learnt may be a reason to probe.
         if let Some(estimate) = self.outbound.bandwidth.poll() {
             events.feedback(Event::BandwidthEstimate(estimate));
         }
