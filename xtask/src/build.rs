@@ -12,6 +12,11 @@ pub(crate) fn test_binary() -> Command {
     launch::cargo(&["build", "--locked", "--package", "fermata-server", "--bin", "fermata"])
 }
 
+/// What puts bad networks between clients and the server, in the dev profile.
+pub(crate) fn emulator() -> Command {
+    launch::cargo(&["build", "--locked", "--package", "fermata-emulator"])
+}
+
 /// The binary for people, in the release profile.
 pub(crate) fn release_binary() -> Command {
     launch::cargo(&[

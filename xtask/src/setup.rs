@@ -44,6 +44,24 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     paths::which(&NAMES).context("Chromium was installed but is not in PATH")
 }
 
+/// `openssl`, for certificates of tests.
+pub(crate) fn openssl() -> Result<()> {
+    if paths::which(&["openssl"]).is_none() {
+        apt("openssl", &["openssl"])?;
+    }
+    Ok(())
+}
+
+/// `ip` and `iptables`, for tests in network namespaces. Who may not use them has those tests skipped, saying why.
+pub(crate) fn networks() -> Result<()> {
+    for (program, package) in [("ip", "iproute2"), ("iptables", "iptables")] {
+        if paths::which(&[program]).is_none() && is_root() {
+            apt(program, &[package])?;
+        }
+    }
+    Ok(())
+}
+
 /// The npm packages of `folder`, exactly those of its lock file.
 pub(crate) fn node_modules(folder: &Path) -> Result<()> {
     let lock = std::fs::read_to_string(folder.join("package-lock.json"))
@@ -99,14 +117,17 @@ fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
+fn is_root() -> bool {
+    launch::output(launch::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
 /// Installs Debian packages if we may, else says how.
 fn apt(what: &str, packages: &[&str]) -> Result<()> {
     let by_hand = format!(
         "apt-get update && apt-get install --no-install-recommends --yes {}",
         packages.join(" ")
     );
-    let root = launch::output(launch::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || paths::which(&["apt-get"]).is_none() {
+    if !is_root() || paths::which(&["apt-get"]).is_none() {
         bail!("{what} is missing and may not be installed from here; run as root:\n  {by_hand}");
     }
     say(&format!("Installing {what}: {by_hand}"));

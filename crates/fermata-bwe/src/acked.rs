@@ -4,6 +4,7 @@
 
 use crate::limits::{
     ACKED_FIRST_US, ACKED_PAUSE_US, ACKED_SAMPLE_SCALE, ACKED_VARIANCE, ACKED_WINDOW_US,
+    RECENT_POINT_US, RECENT_POINTS, RECENT_US,
 };
 use crate::num::{rate_bps, real, since_us, whole};
 
@@ -15,12 +16,72 @@ pub(crate) struct Acked {
     bytes: u64,
     kbps: Option<f64>,
     variance: f64,
+    recent: Recent,
+}
+
+/// What arrived by when, of late: the rate while a queue grows is what the path gives, and the smoothed one needs a
+/// second to follow.
+#[derive(Debug, Default)]
+struct Recent {
+    /// Bytes up to a moment, with the packet that arrived then, for the time before was its; on a path of 150 kb/s a
+    /// long packet takes 60 ms. The newest is the one before `next`.
+    points: [(u64, u64); RECENT_POINTS],
+    next: usize,
+    count: usize,
+    bytes: u64,
+}
+
+impl Recent {
+    fn on_arrival(&mut self, arrived_us: u64, len: u64) {
+        let newest = self.nth(0).map(|(at_us, _)| since_us(arrived_us, at_us));
+        if newest.is_some_and(|step| step.unsigned_abs() > ACKED_PAUSE_US.unsigned_abs()) {
+            *self = Self::default();
+        }
+        self.bytes = self.bytes.wrapping_add(len);
+        if newest.is_none_or(|step| step >= RECENT_POINT_US || self.count == 0) {
+            if let Some(place) = self.points.get_mut(self.next) {
+                *place = (arrived_us, self.bytes);
+            }
+            self.next = (self.next + 1) % RECENT_POINTS;
+            self.count = (self.count + 1).min(RECENT_POINTS);
+        } else if let Some((_, bytes)) =
+            self.points.get_mut((self.next + RECENT_POINTS - 1) % RECENT_POINTS)
+        {
+            // It came with those of that moment.
+            *bytes = self.bytes;
+        }
+    }
+
+    /// The `nth` point before the newest one.
+    fn nth(&self, nth: usize) -> Option<(u64, u64)> {
+        let place = (self.next + RECENT_POINTS - 1).checked_sub(nth)? % RECENT_POINTS;
+        (nth < self.count).then(|| self.points.get(place).copied()).flatten()
+    }
+
+    /// Bits per second between the newest point and the oldest one that is not too old.
+    fn bps(&self) -> Option<u64> {
+        let (newest_us, bytes) = self.nth(0)?;
+        let (least, most) = RECENT_US;
+        let within = |nth: &usize| {
+            let passed = self.nth(*nth).map(|(at_us, _)| since_us(newest_us, at_us));
+            passed.is_some_and(|passed| (least..=most).contains(&passed))
+        };
+        let (oldest_us, before) = self.nth((1..self.count).rev().find(within)?)?;
+        rate_bps(bytes.wrapping_sub(before), since_us(newest_us, oldest_us).unsigned_abs())
+    }
 }
 
 impl Acked {
     /// Nothing arrived yet.
     pub(crate) fn new() -> Self {
-        Self { begun_us: None, last_us: 0, bytes: 0, kbps: None, variance: ACKED_VARIANCE.0 }
+        Self {
+            begun_us: None,
+            last_us: 0,
+            bytes: 0,
+            kbps: None,
+            variance: ACKED_VARIANCE.0,
+            recent: Recent::default(),
+        }
     }
 
     /// Bits per second; `None` before the first window.
@@ -28,9 +89,15 @@ impl Acked {
         self.kbps.map(|kbps| whole(kbps * 1_000.0))
     }
 
+    /// The rate of the last moments, bits per second; `None` if too few packets came in them.
+    pub(crate) fn recent_bps(&self) -> Option<u64> {
+        self.recent.bps()
+    }
+
     /// A packet arrived.
     pub(crate) fn on_arrival(&mut self, arrived_us: u64, len_bytes: u16) {
         let len = u64::from(len_bytes);
+        self.recent.on_arrival(arrived_us, len);
         let Some(begun_us) = self.begun_us else {
             self.restart(arrived_us, len);
             return;
@@ -109,6 +176,38 @@ mod tests {
         let third = second.wrapping_add(1_500_000);
         let less = receive(&mut acked, third, 1_500, 300_000);
         assert!((300_000..=600_000).contains(&less), "{less}");
+    }
+
+    #[test]
+    fn the_recent_rate_follows_at_once() {
+        let mut acked = Acked::new();
+        let begin_us = u64::MAX - 5_000_000;
+        receive(&mut acked, begin_us, 10_000, 40_000);
+        let second = begin_us.wrapping_add(10_000_000);
+        receive(&mut acked, second, 200, 3_000_000);
+        let burst = acked.recent_bps().unwrap();
+        assert!((2_900_000..=3_100_000).contains(&burst), "{burst}");
+        let third = second.wrapping_add(200_000);
+        receive(&mut acked, third, 200, 300_000);
+        let less = acked.recent_bps().unwrap();
+        assert!((290_000..=330_000).contains(&less), "{less}");
+        acked.on_arrival(third.wrapping_add(5_000_000), 500);
+        assert_eq!(acked.recent_bps(), None, "after a pause nothing is known");
+    }
+
+    /// Sound and a long packet now and then, on a path of 150 kb/s that is never idle.
+    #[test]
+    fn the_recent_rate_is_right_on_a_slow_path_with_packets_of_all_lengths() {
+        let mut acked = Acked::new();
+        let mut at_us = 0;
+        for index in 0..200_u64 {
+            let len = if index % 3 == 0 { 1_200 } else { 120 };
+            at_us += u64::from(len) * 8_000_000 / 150_000;
+            acked.on_arrival(at_us, len);
+            let recent = acked.recent_bps().filter(|_| index > 5);
+            assert!(recent.is_none_or(|bps| (140_000..=160_000).contains(&bps)), "{recent:?}");
+        }
+        assert!(acked.recent_bps().is_some());
     }
 
     #[test]

@@ -14,9 +14,13 @@ use crate::trend::Usage;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) now_us: u64,
+    /// When the first packet was sent that this feedback tells of.
+    pub(crate) oldest_us: Option<u64>,
     pub(crate) usage: Usage,
     /// What got through, bounded by what was sent.
     pub(crate) acked_bps: Option<u64>,
+    /// The same of the last moments: what the path gives, if a queue grows.
+    pub(crate) recent_bps: Option<u64>,
     /// What a burst measured of late.
     pub(crate) probed_bps: Option<u64>,
     /// What was sent of late.
@@ -98,12 +102,18 @@ impl Aimd {
         self.growing_us = None;
         let (least, greatest) = DECREASE_US_RANGE;
         let wait = seen.rtt_us.clamp(least, greatest);
-        let too_soon =
-            self.decreased_us.is_some_and(|last| seen.now_us.saturating_sub(last) < wait);
+        // What was sent before the last decrease cannot tell whether it was enough.
+        let before = |last: u64| seen.oldest_us.is_some_and(|oldest| oldest < last);
+        let too_soon = self
+            .decreased_us
+            .is_some_and(|last| seen.now_us.saturating_sub(last) < wait || before(last));
         let short = seen.queue_us < QUEUE_HIGH_US;
         // A burst measured the path just now, while the acknowledged rate is still that of the time before.
-        let acked_bps = seen.acked_bps.max(seen.probed_bps.filter(|_| short));
-        let far_below = acked_bps.is_some_and(|acked| acked < self.bps / 2);
+        let got_bps = seen.recent_bps.filter(|_| !seen.app_limited).or(seen.acked_bps);
+        let acked_bps = got_bps.max(seen.probed_bps.filter(|_| short));
+        // Two thirds suffice while packets wait for long: the path is narrower by more than a step.
+        let far_below = acked_bps
+            .is_some_and(|acked| acked < if short { self.bps / 2 } else { self.bps / 3 * 2 });
         // All that was sent came through, and soon: it tells of no limit, so the estimate is not thrown down to it.
         let through = short
             && seen.acked_bps.is_some_and(|acked| acked >= percent(seen.sent_bps, THROUGH_PERCENT));

@@ -6,9 +6,9 @@ use crate::acked::Acked;
 use crate::aimd::{self, Aimd, Change};
 use crate::groups::{Groups, Seen};
 use crate::limits::{
-    ABOVE_WANTED_BPS, ABOVE_WANTED_PERCENT, OUTCOME_AGE_US_MAX, OVERUSE_REMEMBERED_US,
-    PROBE_COUNTS_US, QUEUE_WITH_LOSS_US, REMB_US, RTT_US, RTT_US_MAX, SILENCE_US,
-    WANTED_RISE_PERCENT,
+    ABOVE_WANTED_BPS, ABOVE_WANTED_PERCENT, IDLE_US, LOSS_HIGH, OUTCOME_AGE_US_MAX,
+    OVERUSE_REMEMBERED_US, PACKET_BITS, PROBE_COUNTS_US, QUEUE_HIGH_US, QUEUE_WITH_LOSS_US,
+    REMB_US, RTT_US, RTT_US_MAX, SILENCE_US, WANTED_RISE_PERCENT,
 };
 use crate::loss::{self, Loss};
 use crate::num::percent;
@@ -42,8 +42,11 @@ pub struct Controller {
     /// When the first packet was sent that has no feedback behind it.
     unanswered_us: Option<u64>,
     silent: bool,
+    /// When feedback came, or limits were looked at without.
+    looked_us: u64,
     app_limited: bool,
     limit: Limit,
+    path_bps: u64,
     target_bps: u64,
 }
 
@@ -71,8 +74,10 @@ impl Controller {
             overused_us: None,
             unanswered_us: None,
             silent: false,
+            looked_us: 0,
             app_limited: false,
             limit: Limit::Nothing,
+            path_bps: start_bps,
             target_bps: start_bps,
         }
     }
@@ -80,6 +85,12 @@ impl Controller {
     /// What may be sent, media, retransmissions and padding together, bits per second on the wire.
     pub fn target_bps(&self) -> u64 {
         self.target_bps
+    }
+
+    /// What the path can take, bits per second on the wire. More than [`Self::target_bps`] while a queue is being
+    /// emptied: who chooses what to send goes by this, and who says when it goes out by that.
+    pub fn path_bps(&self) -> u64 {
+        self.path_bps
     }
 
     /// Figures for metrics.
@@ -127,8 +138,9 @@ impl Controller {
             self.loss.on_silence_end(now_us);
         }
         self.unanswered_us = None;
+        self.looked_us = now_us;
         let known_us = self.newest_us;
-        let mut over = false;
+        let (mut over, mut oldest_us) = (false, None);
         for outcome in outcomes {
             let old = now_us.saturating_sub(outcome.sent_us) > OUTCOME_AGE_US_MAX;
             // Several packets may have the same time, but not in two feedbacks that are both right.
@@ -138,6 +150,7 @@ impl Controller {
                 continue;
             }
             self.newest_us = outcome.sent_us;
+            oldest_us.get_or_insert(outcome.sent_us);
             self.probes.on_outcome(outcome);
             self.loss.on_outcome(outcome.sent_us, outcome.arrived_us.is_none());
             if let Some(arrived_us) = outcome.arrived_us {
@@ -145,7 +158,7 @@ impl Controller {
             }
         }
         self.queue.on_feedback_end(now_us);
-        self.conclude(now_us, over);
+        self.conclude(now_us, oldest_us, over);
         self.settle(now_us);
     }
 
@@ -165,6 +178,11 @@ impl Controller {
             self.aimd.lower((self.target_bps / 2).max(self.config.min_bps));
             self.probes.on_silence();
         }
+        if self.idle_us().is_some_and(|at| at <= now_us) {
+            self.looked_us = now_us;
+            self.queue.on_time(now_us);
+            self.loss.on_idle(now_us, self.ceiling_bps());
+        }
         self.settle(now_us);
     }
 
@@ -173,7 +191,14 @@ impl Controller {
     pub fn next_timeout_us(&self) -> Option<u64> {
         let remb = self.remb.map(|(_, came_us)| came_us.saturating_add(REMB_US));
         let probe = self.may_probe().then(|| self.probes.next_timeout_us());
-        [self.silence_us(), remb, probe].into_iter().flatten().min()
+        [self.silence_us(), self.idle_us(), remb, probe].into_iter().flatten().min()
+    }
+
+    /// When limits are to be looked at though nothing is sent: only while they keep us from looking for room.
+    fn idle_us(&self) -> Option<u64> {
+        let held = self.queue.percent() < 100 || self.loss.limit_bps().is_some();
+        let idle = held && self.is_watched() && self.unanswered_us.is_none();
+        idle.then(|| self.looked_us.saturating_add(IDLE_US))
     }
 
     fn silence_us(&self) -> Option<u64> {
@@ -185,7 +210,14 @@ impl Controller {
         let wanted = self.wanted_bps > self.target_bps && self.config.max_bps > self.target_bps;
         let free = self.loss.limit_bps().is_none_or(|limit| limit > self.aimd.bps());
         let remb = self.remb.is_none_or(|(bps, _)| bps > self.aimd.bps());
-        wanted && free && remb && !self.silent && self.queue.percent() == 100
+        // Without feedback a burst shows nothing.
+        let watched = self.is_watched() || self.remb.is_none();
+        wanted && free && remb && watched && !self.silent && self.queue.percent() == 100
+    }
+
+    /// Whether anything went out of which there is or will be feedback.
+    fn is_watched(&self) -> bool {
+        self.newest_us > 0 || self.unanswered_us.is_some()
     }
 
     /// Whether the delays grow now.
@@ -208,17 +240,31 @@ impl Controller {
         self.acked.bps().map(|bps| bps.min(self.sent.peak_bps()))
     }
 
+    /// Packets wait for long, and more are lost than always are.
+    fn is_queue_full(&self) -> bool {
+        let beyond = self.loss.share() - self.loss.inherent();
+        self.queue.queue_us() >= QUEUE_HIGH_US && beyond > LOSS_HIGH / 2.0
+    }
+
     fn ceiling_bps(&self) -> u64 {
         percent(self.wanted_bps, ABOVE_WANTED_PERCENT)
             .saturating_add(ABOVE_WANTED_BPS)
             .min(self.config.max_bps)
     }
 
-    fn conclude(&mut self, now_us: u64, over: bool) {
+    fn conclude(&mut self, now_us: u64, oldest_us: Option<u64>, over: bool) {
         self.app_limited = self.sent.is_app_limited(now_us, self.target_bps);
         // Overuse anywhere in the feedback counts, unless its end says that the queue empties.
         let usage = match self.trend.usage() {
             Usage::Normal if over => Usage::Over,
+            usage => usage,
+        };
+        // On a slow path a long packet itself takes tens of milliseconds, and is no queue.
+        let own_us = PACKET_BITS * 1_000_000 / self.aimd.bps().max(1);
+        let usage = match usage {
+            Usage::Over if self.queue.queue_us() <= own_us => Usage::Normal,
+            // A queue that is full does not grow any more; what it has no room for is lost.
+            Usage::Normal if self.is_queue_full() => Usage::Over,
             usage => usage,
         };
         if usage == Usage::Over {
@@ -230,14 +276,17 @@ impl Controller {
         let before_bps = self.aimd.bps();
         let (rtt_us, app_limited) = (self.rtt_us, self.app_limited);
         let sent_bps = self.sent.recent_bps();
+        self.queue.on_rates(now_us, sent_bps, acked_bps.unwrap_or(u64::MAX));
         let probed_bps = self
             .probed
             .filter(|(_, at_us)| now_us.saturating_sub(*at_us) < PROBE_COUNTS_US)
             .map(|(bps, _)| bps);
         let seen = aimd::Seen {
             now_us,
+            oldest_us,
             usage,
             acked_bps,
+            recent_bps: self.acked.recent_bps().map(|bps| bps.min(self.sent.peak_bps())),
             probed_bps,
             sent_bps,
             queue_us: self.queue.queue_us(),
@@ -250,6 +299,7 @@ impl Controller {
             Change::Outgrew => self.probes.on_reason(now_us),
             Change::Decreased => {
                 self.queue.on_decrease(now_us);
+                self.loss.on_decrease(now_us);
                 if self.aimd.bps() < before_bps / 3 * 2 {
                     self.probes.on_drop(now_us);
                 }
@@ -279,9 +329,13 @@ impl Controller {
         self.remb = self.remb.filter(|(_, came_us)| now_us.saturating_sub(*came_us) < REMB_US);
         let remb_bps = self.remb.map_or(u64::MAX, |(bps, _)| bps);
         let loss_bps = self.loss.limit_bps().unwrap_or(u64::MAX);
-        let delay_bps = percent(self.aimd.bps(), self.queue.percent());
-        let lowest = delay_bps.min(loss_bps).min(remb_bps);
-        self.target_bps = lowest.clamp(min_bps, max_bps);
+        // A receiver that gives no feedback of packets knows the path alone: where looking begins does not bound it.
+        let unknown = self.remb.is_some() && !self.is_watched();
+        let aimd_bps = if unknown { max_bps } else { self.aimd.bps() };
+        let lowest = aimd_bps.min(loss_bps).min(remb_bps);
+        self.path_bps = lowest.clamp(min_bps, max_bps);
+        let drained_bps = percent(aimd_bps, self.queue.percent());
+        self.target_bps = lowest.min(drained_bps).clamp(min_bps, max_bps);
         self.limit = if self.silent {
             Limit::Silence
         } else if remb_bps == lowest {

@@ -81,6 +81,15 @@ pub(crate) const DRAIN_PERCENT: (u64, u64) = (70, 40);
 /// Emptying ends after this time: a queue that stands is somebody else's.
 pub(crate) const DRAIN_US_MAX: u64 = 5_000_000;
 
+/// It ends after this time already if not so many hundredths of the queue have gone ...
+pub(crate) const DRAIN_SHOWS_US: u64 = 1_500_000;
+
+/// ... for what is not sent waits with us instead ...
+pub(crate) const DRAIN_SHOWS_PERCENT: u64 = 25;
+
+/// ... and no more gets through than so many hundredths of what is sent.
+pub(crate) const DRAIN_LEVEL_PERCENT: u64 = 115;
+
 /// It does not begin again before this time has passed since it began.
 pub(crate) const DRAIN_AGAIN_US: u64 = 10_000_000;
 
@@ -100,6 +109,15 @@ pub(crate) const ACKED_WINDOW_US: i64 = 150_000;
 
 /// After a pause of arrivals of this length the window begins anew: nothing was sent.
 pub(crate) const ACKED_PAUSE_US: i64 = 500_000;
+
+/// The recent rate is that of the last so many microseconds, at least and at most ...
+pub(crate) const RECENT_US: (i64, i64) = (60_000, 160_000);
+
+/// ... of which so many moments are remembered ...
+pub(crate) const RECENT_POINTS: usize = 32;
+
+/// ... with at least this time between them.
+pub(crate) const RECENT_POINT_US: i64 = 5_000;
 
 /// Uncertainty of a sample, for each 100 % that it differs from the estimate (libwebrtc).
 pub(crate) const ACKED_SAMPLE_SCALE: f64 = 10.0;
@@ -139,6 +157,9 @@ pub(crate) const GROWTH_A_SECOND: f64 = 0.08;
 
 /// Least growth in a second, bits per second.
 pub(crate) const GROWTH_BPS_MIN: f64 = 8_000.0;
+
+/// A long packet, bits.
+pub(crate) const PACKET_BITS: u64 = 9_600;
 
 /// Near the limit the estimate grows by one packet of this size ...
 pub(crate) const GROWTH_PACKET_BITS: f64 = 9_600.0;
@@ -279,6 +300,9 @@ pub(crate) const WANTED_RISE_PERCENT: u64 = 120;
 /// What a probe showed counts as acknowledged for this time: the acknowledged rate needs as long to follow.
 pub(crate) const PROBE_COUNTS_US: u64 = 1_500_000;
 
+/// First probe after the path gave much less than before: it may have been for a moment, and pictures may wait for it.
+pub(crate) const PROBE_AFTER_DROP_US: u64 = 2_000_000;
+
 /// Overuse stops probes for this time.
 pub(crate) const PROBE_AFTER_OVERUSE_US: u64 = 1_000_000;
 
@@ -286,6 +310,10 @@ pub(crate) const PROBE_AFTER_OVERUSE_US: u64 = 1_000_000;
 
 /// Without feedback for this time, though something was sent, the target is halved; and again each time.
 pub(crate) const SILENCE_US: u64 = 2_000_000;
+
+/// After so long without feedback though nothing is missing, nothing is sent; so often limits are looked at by time
+/// alone then. Who gave up all pictures and has no sound to send would otherwise never learn that there is room again.
+pub(crate) const IDLE_US: u64 = 500_000;
 
 /// The receiver's own estimate is forgotten after this time; receivers repeat it every second.
 pub(crate) const REMB_US: u64 = 5_000_000;
@@ -295,11 +323,24 @@ pub(crate) const REMB_US: u64 = 5_000_000;
 /// Steps of one video: three simulcast layers of three temporal ones. The highest of more are left out.
 pub const STEPS_MAX: usize = 9;
 
+/// The last picture that goes out is not paused before there has not been room for it for so long. Until then it waits
+/// where packets are paced, and no queue grows on the path; often somebody only takes over from another speaker.
+pub(crate) const PAUSE_AFTER_US: u64 = 2_000_000;
+
+/// Whoever has a step keeps it while there is room for so many hundredths of it.
+pub(crate) const KEEP_PERCENT: u64 = 85;
+
 /// After something was taken away, nobody is given more than before for this time: at first, and at most.
-pub(crate) const RAISE_WAIT_US: (u64, u64) = (1_500_000, 30_000_000);
+pub(crate) const RAISE_WAIT_US: (u64, u64) = (1_000_000, 12_000_000);
 
 /// More that was given and went well for this time is not to blame for what comes later.
-pub(crate) const RAISE_PROVEN_US: u64 = 15_000_000;
+pub(crate) const RAISE_PROVEN_US: u64 = 10_000_000;
 
 /// Who is given more than before needs so much to spare, hundredths of the whole.
 pub(crate) const RAISE_SPARE_PERCENT: u64 = 5;
+
+/// With so much to spare, hundredths of the whole, it is plain that more fits ...
+pub(crate) const RAISE_AMPLE_PERCENT: u64 = 30;
+
+/// ... and the wait is shorter by this factor.
+pub(crate) const RAISE_AMPLE_FACTOR: u64 = 4;

@@ -5,10 +5,10 @@
 //! loss-based estimate; the way is another). How it is learnt:
 //!
 //! - Loss beyond it while the delay grows, too, is congestion: hold above 2 %, cut above 10 %, as in the draft.
-//! - Loss beyond it at an unchanged delay is either a policer, or chance. The limit goes to nine tenths of what got
-//!   through, for trial, and only packets sent after that are counted. If the loss goes, it was a policer: the limit
-//!   stays, and grows after a while, ever faster until there is loss again. If it stays, it was inherent: the limit
-//!   goes.
+//! - Loss plainly more than 10 % beyond it at an unchanged delay is either a policer, or chance; what is less is taken
+//!   for inherent by and by. The limit goes to nine tenths of what got through, for trial, and only packets sent after
+//!   that are counted. If the loss goes, it was a policer: the limit stays, and grows after a while, ever faster until
+//!   there is loss again. If it stays, it was inherent: the limit goes.
 //! - Loss while the application sends less than it may is inherent: less can hardly be sent.
 //! - More than 20 % is never called inherent; it is cut until it is less.
 //!
@@ -77,6 +77,18 @@ impl Loss {
         self.count_from_us = now_us;
     }
 
+    /// The estimate was lowered because of delays: what was sent before tells of a rate that is not sent any more.
+    pub(crate) fn on_decrease(&mut self, now_us: u64) {
+        (self.lost, self.total, self.begun_us) = (0, 0, None);
+        self.count_from_us = now_us;
+    }
+
+    /// Nothing is sent that could show whether the limit is still needed: it grows by time, and no trial ends.
+    pub(crate) fn on_idle(&mut self, now_us: u64, ceiling_bps: u64) {
+        self.trial = None;
+        self.grow(now_us, ceiling_bps);
+    }
+
     /// A packet arrived or was lost.
     pub(crate) fn on_outcome(&mut self, sent_us: u64, lost: bool) {
         if sent_us >= self.count_from_us {
@@ -87,7 +99,7 @@ impl Loss {
 
     /// The feedback is read.
     pub(crate) fn on_feedback_end(&mut self, seen: &Seen) {
-        self.grow(seen);
+        self.grow(seen.now_us, seen.ceiling_bps);
         if self.total == 0 {
             return;
         }
@@ -96,7 +108,7 @@ impl Loss {
         let share = f64::from(self.lost) / f64::from(self.total);
         let beyond = share - self.inherent;
         let reached = |(packets, us): (u32, u64)| self.total >= packets && passed_us >= us;
-        let high = beyond > LOSS_HIGH && self.trial.is_none();
+        let high = beyond > plain(self.total) && self.trial.is_none();
         if !(reached(LOSS_SURE) || reached(LOSS_SLOW) || (high && reached(LOSS_SOON))) {
             return;
         }
@@ -136,9 +148,11 @@ impl Loss {
                 return;
             }
         }
-        if !beyond {
+        if !beyond || share - self.inherent <= plain(total) {
+            // Up to so much is sent again with little harm, and a trial would do more: who sends in layers gives up a
+            // whole one for it.
             // Less than was thought is certain, more may be chance.
-            let weight = if share < self.inherent { 0.25 } else { 0.05 };
+            let weight = if beyond || share < self.inherent { 0.25 } else { 0.05 };
             let moved = self.inherent + (share - self.inherent) * weight;
             self.inherent = moved.min(LOSS_INHERENT_MAX);
             return;
@@ -182,10 +196,10 @@ impl Loss {
         self.count_from_us = now_us;
     }
 
-    fn grow(&mut self, seen: &Seen) {
-        let passed_us = seen.now_us.saturating_sub(self.grown_us).min(GROWTH_STEP_US_MAX);
-        self.grown_us = self.grown_us.max(seen.now_us);
-        let clean_us = seen.now_us.saturating_sub(self.needed_us);
+    fn grow(&mut self, now_us: u64, ceiling_bps: u64) {
+        let passed_us = now_us.saturating_sub(self.grown_us).min(GROWTH_STEP_US_MAX);
+        self.grown_us = self.grown_us.max(now_us);
+        let clean_us = now_us.saturating_sub(self.needed_us);
         let held = clean_us < LOSS_HOLD_US || self.trial.is_some();
         let Some(limit_bps) = self.limit_bps.filter(|_| !held) else { return };
         // Slowly where the loss was, faster the longer there is none. Also while less is sent than it allows: who sends
@@ -194,8 +208,13 @@ impl Loss {
         let a_second = (GROWTH_A_SECOND * (1.0 + clean_s)).min(LOSS_GROWTH_A_SECOND_MAX);
         let by = 1.0 + a_second * real(passed_us) / 1_000_000.0;
         let grown = whole(real(limit_bps) * by).max(limit_bps.saturating_add(passed_us / 125));
-        self.limit_bps = (grown < seen.ceiling_bps).then_some(grown);
+        self.limit_bps = (grown < ceiling_bps).then_some(grown);
     }
+}
+
+/// Loss beyond the inherent one that hardly is 10 % and chance, with so many packets.
+fn plain(packets: u32) -> f64 {
+    LOSS_HIGH + deviations(LOSS_HIGH, packets)
 }
 
 /// How far the share lost of so many packets may be from the likely one by chance.
@@ -250,13 +269,23 @@ mod tests {
     #[test]
     fn loss_that_stays_at_a_lower_rate_is_inherent() {
         let mut driver = Driver::new();
-        driver.run(12, |_| 10);
+        driver.run(12, |_| 18);
         assert!(driver.target_bps < 2_000_000, "on trial");
-        driver.run(20, |_| 10);
+        driver.run(20, |_| 18);
         assert_eq!(driver.loss.limit_bps(), None);
+        assert!((0.16..0.2).contains(&driver.loss.inherent()), "{}", driver.loss.inherent());
+        driver.run(100, |_| 18);
+        assert_eq!(driver.loss.limit_bps(), None);
+    }
+
+    #[test]
+    fn loss_of_a_tenth_is_inherent_without_a_trial() {
+        let mut driver = Driver::new();
+        for _ in 0..200 {
+            driver.run(1, |_| 10);
+            assert_eq!(driver.loss.limit_bps(), None);
+        }
         assert!((0.08..0.12).contains(&driver.loss.inherent()), "{}", driver.loss.inherent());
-        driver.run(100, |_| 10);
-        assert_eq!(driver.loss.limit_bps(), None);
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! What it is not: no absolute delay. The clocks have nothing in common but their speed, nearly.
 
 use crate::limits::{
-    BASE_DELAY_US, DRAIN_AGAIN_US, DRAIN_PERCENT, DRAIN_US_MAX, QUEUE_FULL_US, QUEUE_HIGH_US,
-    QUEUE_LOW_US,
+    BASE_DELAY_US, DRAIN_AGAIN_US, DRAIN_LEVEL_PERCENT, DRAIN_PERCENT, DRAIN_SHOWS_PERCENT,
+    DRAIN_SHOWS_US, DRAIN_US_MAX, QUEUE_FULL_US, QUEUE_HIGH_US, QUEUE_LOW_US,
 };
-use crate::num::since_us;
+use crate::num::{percent, since_us};
 
 /// The waiting time, and whether it is being shortened.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Queue {
     shortest: Option<u64>,
     queue_us: u64,
     drain_begun_us: Option<u64>,
+    /// How long packets waited then.
+    drain_from_us: u64,
     draining: bool,
 }
 
@@ -41,11 +43,26 @@ impl Queue {
         self.base = Some(base);
         let base = shorter(self.base_before, base);
         self.queue_us = u64::try_from(since_us(shortest, base)).unwrap_or_default();
-        let too_long =
-            self.drain_begun_us.is_some_and(|begun| now_us.saturating_sub(begun) >= DRAIN_US_MAX);
-        if self.queue_us < QUEUE_LOW_US || too_long {
+        if self.queue_us < QUEUE_LOW_US {
             self.draining = false;
         }
+        self.on_time(now_us);
+    }
+
+    /// Emptying ends by time, too; also when nothing is sent that could tell.
+    pub(crate) fn on_time(&mut self, now_us: u64) {
+        self.draining &=
+            self.drain_begun_us.is_some_and(|begun| now_us.saturating_sub(begun) < DRAIN_US_MAX);
+    }
+
+    /// So much was sent and got through of late. Who sends less than gets through has a queue that empties; if as much
+    /// gets through as is sent, and packets wait all the same, the queue is not ours, or the way has become longer.
+    pub(crate) fn on_rates(&mut self, now_us: u64, sent_bps: u64, acked_bps: u64) {
+        let shows =
+            self.drain_begun_us.is_some_and(|begun| now_us.saturating_sub(begun) >= DRAIN_SHOWS_US);
+        let left_us = percent(self.drain_from_us, 100 - DRAIN_SHOWS_PERCENT);
+        let level = acked_bps <= percent(sent_bps, DRAIN_LEVEL_PERCENT);
+        self.draining &= !(shows && level && self.queue_us > left_us);
     }
 
     /// The estimate was lowered because delays grew: time to empty what has grown.
@@ -54,6 +71,7 @@ impl Queue {
             self.drain_begun_us.is_none_or(|begun| now_us.saturating_sub(begun) >= DRAIN_AGAIN_US);
         if again && self.queue_us >= QUEUE_HIGH_US {
             self.drain_begun_us = Some(now_us);
+            self.drain_from_us = self.queue_us;
             self.draining = true;
         }
     }

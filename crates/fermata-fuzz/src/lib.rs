@@ -10,7 +10,9 @@
 
 mod connection;
 mod media;
+mod relay;
 mod signal;
+mod streams;
 
 /// Reads any bytes.
 pub type Target = fn(&[u8]);
@@ -27,11 +29,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vp8", media::vp8),
     ("vp9", media::vp9),
     ("av1", media::av1),
+    ("dependency", media::dependency),
     ("h264", media::h264),
     ("h265", media::h265),
     ("signal_binary", signal::binary),
     ("signal_text", signal::text),
     ("data_packet", signal::data_packet),
+    ("stream_frames", streams::stream_frames),
+    ("turn", relay::turn),
+    ("turn_stream", relay::turn_stream),
 ];
 
 /// Runs a target by its name; false if there is none of that name.

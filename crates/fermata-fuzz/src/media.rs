@@ -1,5 +1,6 @@
 //! Packets: headers, feedback, and what shows of the payloads.
 
+use fermata_rtp::dependency::{DESCRIPTOR_LEN_MAX, Reader, Rewrite};
 use fermata_rtp::header::{self, Header};
 use fermata_rtp::vp8::Descriptor;
 use fermata_rtp::{Codec, View, rtcp};
@@ -84,4 +85,30 @@ fn view(codec: Codec, data: &[u8]) {
         "nothing is read out of what is not understood"
     );
     assert!(!view.keyframe || view.frame_start, "a keyframe begins a picture");
+}
+
+/// Dependency descriptors of one stream, each behind its length; one that was read is read again after it was changed.
+pub(crate) fn dependency(data: &[u8]) {
+    let mut reader = Reader::default();
+    let mut rest = data;
+    while let Some((&len, behind)) = rest.split_first() {
+        let (descriptor, behind) = behind.split_at(usize::from(len).min(behind.len()));
+        rest = behind;
+        let rewrite = |active| Rewrite { number: 0x1234, active };
+        let mut out = [0; DESCRIPTOR_LEN_MAX];
+        // What nobody could read is written too.
+        let _ = rewrite(1).write(descriptor, len % 32 + 1, &mut out);
+        let Some(frame) = reader.read(descriptor, true) else { continue };
+        let Some(structure) = reader.structure() else { continue };
+        assert!(frame.spatial < structure.spatial_count(), "a layer of its structure");
+        let all = structure.all_active();
+        for active in [0, all, 1] {
+            let written = rewrite(active).write(descriptor, frame.target_count, &mut out);
+            let Some(written) = written else { continue };
+            let again = reader.read(out.get(..written).unwrap_or_default(), true);
+            let seen = again.map(|again| (again.number, again.begins));
+            assert_eq!(seen, Some((0x1234, frame.begins)), "still whole");
+            assert!(active == 0 || reader.active() == active, "it is told");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! What it is not: no browser and no decoder. Publishers are whole clients. Receivers are light where the dialect
 //! allows it: they count every packet, answer with feedback, and decrypt one in sixteen to read its timestamp.
 
+mod control;
 pub mod figures;
 pub mod flood;
 pub mod limits;
@@ -11,6 +12,7 @@ pub mod process;
 mod receive;
 pub mod report;
 mod run;
+pub mod spacing;
 
 pub use options::{Options, Shape};
 pub use report::Report;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::figures::Percentiles;
+use crate::spacing::Jitter;
 
 /// Everything one run measured. Rates are over the measured time, after all clients were in.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -35,6 +36,12 @@ pub struct Report {
     pub first_frame: Percentiles,
     /// One-way delay of media packets, publisher's write to the receiver's network; of messages for data.
     pub latency: Percentiles,
+    /// How evenly media packets arrived, of those that light receivers looked into; else nothing.
+    pub jitter: Jitter,
+    /// Delay of datagrams from socket to socket of the load, without a server, at the same time.
+    pub control_latency: Percentiles,
+    /// How evenly those arrived.
+    pub control_jitter: Jitter,
     /// Packets (or messages) that clients sent to the server, a second.
     pub packets_in_per_second: f64,
     /// Packets (or messages) that clients received from the server, a second.
@@ -153,13 +160,17 @@ impl Report {
             ("first media", self.first_media),
             ("first frame", self.first_frame),
             ("latency", self.latency),
+            ("deviation of spacing", self.jitter.deviation),
+            ("latency without a server", self.control_latency),
+            ("its deviation of spacing", self.control_jitter.deviation),
         ] {
             let value = format!(
-                "p50 {:.1}  p95 {:.1}  p99 {:.1}  max {:.1} ms",
+                "p50 {:.2}  p95 {:.2}  p99 {:.2}  max {:.2} ms",
                 p.p50_ms, p.p95_ms, p.p99_ms, p.max_ms
             );
             row(name, value);
         }
+        row("jitter (RFC 3550)", self.jitters());
         row("packets in", format!("{:.0} /s", self.packets_in_per_second));
         row(
             "packets out",
@@ -205,6 +216,14 @@ impl Report {
             row("complaint", complaint.clone());
         }
         text
+    }
+
+    fn jitters(&self) -> String {
+        let Jitter { mean_ms, max_ms, .. } = self.jitter;
+        let control_ms = self.control_jitter.mean_ms;
+        format!(
+            "mean {mean_ms:.2}  worst stream {max_ms:.2} ms; without a server {control_ms:.2} ms"
+        )
     }
 
     fn title(&self) -> String {

@@ -12,11 +12,11 @@ use fermata_testkit::{AudioOptions, TokenError, VideoOptions, token};
 use fermata_types::Now;
 
 use crate::figures::{Histogram, Percentiles};
-use crate::limits;
 use crate::options::{OptionError, Options, Shape};
 use crate::process::{self, Usage};
 use crate::receive::{Receivers, Totals};
 use crate::report::{Held, Repair, Report, ServerCost};
+use crate::{control, limits};
 
 /// Clients that may be entering at the same time.
 const JOINS_AT_ONCE: usize = 4;
@@ -121,9 +121,15 @@ pub async fn run(options: &Options, progress: impl Fn(&dyn Display)) -> Result<R
         receivers.measure();
     }
     let from = load.look().await?;
+    let control = tokio::spawn(control::measure(options.duration()));
     load.spend(options.duration()).await?;
     let to = load.look().await?;
     let mut report = load.report(&from, &to);
+    // Without sockets for it, its figures are those of nothing.
+    if let Ok(Ok(control)) = control.await {
+        report.control_latency = control.delays.percentiles();
+        report.control_jitter = control.deviations.figures();
+    }
     report.held = load.hold(to).await?;
     let last = load.look().await?;
     report.complaints = load.complaints().await;
@@ -370,6 +376,7 @@ impl<P: Fn(&dyn Display)> Load<'_, P> {
             first_media: share(&to.received.first_packets),
             first_frame: share(&to.received.first_frames),
             latency: to.received.delays.percentiles(),
+            jitter: to.received.deviations.figures(),
             packets_in_per_second: rate(sent, seconds),
             packets_out_per_second: rate(received, seconds),
             megabits_out_per_second: rate(grown(from, to, |t| t.bytes), seconds) * 8.0 / 1e6,

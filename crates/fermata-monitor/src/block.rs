@@ -2,27 +2,45 @@
 //!
 //! Layout, all numbers as [`crate::varint`] has them: version (1), number of samples, time of the first in
 //! units of [`SAMPLE_SECONDS`], number of tracks, the tracks (id, publisher, media), then the samples. A sample
-//! says how many units later it is, its span, round trip and CPU, and for each track which one it is, which
-//! fields differ from the track's last sample, and by how much. Publishers are written once and then counted.
+//! says how many units later it is, its span, round trip and CPU, which numbers of the way to the client differ from
+//! the last sample and by how much, and for each track which one it is, which fields differ from the track's last
+//! sample, and by how much. Publishers are written once and then counted.
 //! Whose stay it is stands beside the block, not in it.
+//!
+//! The newest layout is written, and every older one is read, for blocks are kept for two weeks:
+//!
+//! | layout | differs |
+//! | --- | --- |
+//! | 1 | without the way to the client ([`Downlink`]) |
+//! | 2 | as above |
 
 use fermata_types::{
-    Media, ParticipantSid, RoomSid, SAMPLE_SECONDS, SdkAppId, StaySample, TrackSample, TrackSid,
+    Downlink, Media, ParticipantSid, RoomSid, SAMPLE_SECONDS, SdkAppId, StaySample, TrackSample,
+    TrackSid, Via,
 };
 use jiff::Timestamp;
 
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_ID_LEN_MAX, BLOCK_SAMPLES_MAX, BLOCK_TRACKS_MAX};
 use crate::varint::{Reader, put, put_signed};
 
-/// First byte of every block of this layout.
-const VERSION: u8 = 1;
+/// First byte of every block that is written.
+const VERSION: u8 = 2;
+/// The oldest layout that is read.
+const VERSION_MIN: u8 = 1;
+/// The first layout that tells of the way to the client.
+const VERSION_DOWNLINK: u8 = 2;
 /// Usual span, to which spans are told as differences.
 const SPAN_MS: u32 = SAMPLE_SECONDS * 1_000;
 /// Numbers of one track in one sample.
 const FIELDS: usize = 10;
 
+/// Numbers of the way to the client in one sample.
+const DOWNLINK_FIELDS: usize = 4;
+
 /// Numbers of a track; absent ones are 0, others one more, where a number may be absent.
 type Fields = [u64; FIELDS];
+/// Numbers of the way to the client, in the same way.
+type DownlinkFields = [u64; DOWNLINK_FIELDS];
 
 /// Whose samples a block holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +99,7 @@ pub enum BlockError {
     #[error("the block is longer than {BLOCK_BYTES_MAX} bytes")]
     TooLong,
     /// Written by a later program, or no block at all.
-    #[error("the block has layout {0}, this program reads layout {VERSION}")]
+    #[error("the block has layout {0}, this program reads {VERSION_MIN} to {VERSION}")]
     Version(u8),
     /// It ends in the middle.
     #[error("the block is cut off")]
@@ -111,6 +129,8 @@ pub struct BlockBuilder {
     last: i64,
     samples: usize,
     tracks: Vec<Known>,
+    /// The way to the client as of the last sample.
+    downlink: DownlinkFields,
     dropped: u64,
     body: Vec<u8>,
 }
@@ -124,6 +144,7 @@ impl BlockBuilder {
             last: 0,
             samples: 0,
             tracks: Vec::new(),
+            downlink: [0; DOWNLINK_FIELDS],
             dropped: 0,
             body: Vec::new(),
         }
@@ -184,6 +205,9 @@ impl BlockBuilder {
         put_signed(&mut self.body, i64::from(sample.span_ms) - i64::from(SPAN_MS));
         put(&mut self.body, or_none(sample.rtt_ms));
         put(&mut self.body, or_none(sample.cpu_percent));
+        let downlink = downlink_fields(&sample.downlink);
+        put_fields(&mut self.body, &self.downlink, &downlink);
+        self.downlink = downlink;
         let mut known = Vec::with_capacity(sample.tracks.len().min(BLOCK_TRACKS_MAX));
         for track in &sample.tracks {
             match self.know(track).filter(|_| known.len() < BLOCK_TRACKS_MAX) {
@@ -267,7 +291,7 @@ pub fn decode(key: &BlockKey, bytes: &[u8]) -> Result<Vec<StaySample>, BlockErro
         return Err(TooLong);
     }
     let (version, rest) = bytes.split_first().ok_or(CutOff)?;
-    if *version != VERSION {
+    if !(VERSION_MIN..=VERSION).contains(version) {
         return Err(Version(*version));
     }
     let mut reader = Reader(rest);
@@ -277,6 +301,7 @@ pub fn decode(key: &BlockKey, bytes: &[u8]) -> Result<Vec<StaySample>, BlockErro
     }
     let mut unit = reader.take_signed().ok_or(CutOff)?;
     let mut tracks = read_tracks(&mut reader)?;
+    let mut downlink = [0; DOWNLINK_FIELDS];
     let mut samples = Vec::with_capacity(count);
     for _ in 0..count {
         let later =
@@ -293,6 +318,13 @@ pub fn decode(key: &BlockKey, bytes: &[u8]) -> Result<Vec<StaySample>, BlockErro
             span_ms: span.ok_or(OutOfRange("a span"))?,
             rtt_ms: read_or_none(reader.take().ok_or(CutOff)?, "a round trip")?,
             cpu_percent: read_or_none(reader.take().ok_or(CutOff)?, "a CPU load")?,
+            downlink: if *version >= VERSION_DOWNLINK {
+                read_fields(&mut reader, &mut downlink)?;
+                read_downlink(&downlink)?
+            } else {
+                Downlink::default()
+            },
+            peer: None,
             tracks: read_sample_tracks(&mut reader, &mut tracks)?,
         });
     }
@@ -337,19 +369,33 @@ fn read_sample_tracks(
         let index = index.ok_or(OutOfRange("a track"))?;
         let known = tracks.get_mut(index).ok_or(OutOfRange("a track"))?;
         expected = i64::try_from(index).map_or(i64::MAX, |index| index.saturating_add(1));
-        let changed = reader.take().ok_or(CutOff)?;
-        if changed >> FIELDS != 0 {
-            return Err(OutOfRange("a set of fields"));
-        }
-        for (n, field) in known.last.iter_mut().enumerate() {
-            if changed & (1 << n) != 0 {
-                let by = reader.take_signed().ok_or(CutOff)?;
-                *field = field.checked_add_signed(by).ok_or(OutOfRange("a number"))?;
-            }
-        }
+        read_fields(reader, &mut known.last)?;
         samples.push(track_sample(known)?);
     }
     Ok(samples)
+}
+
+fn downlink_fields(downlink: &Downlink) -> DownlinkFields {
+    [
+        or_none(downlink.estimate_bps),
+        downlink.tracks_limited.into(),
+        downlink.tracks_paused.into(),
+        downlink.via.map_or(0, |via| via.number().into()),
+    ]
+}
+
+fn read_downlink(fields: &DownlinkFields) -> Result<Downlink, BlockError> {
+    let [estimate, limited, paused, via] = *fields;
+    let known = Via::from_number(via);
+    if via != 0 && known.is_none() {
+        return Err(BlockError::OutOfRange("a way of media"));
+    }
+    Ok(Downlink {
+        estimate_bps: read_or_none(estimate, "an estimate")?,
+        tracks_limited: number(limited)?,
+        tracks_paused: number(paused)?,
+        via: known,
+    })
 }
 
 fn fields_of(track: &TrackSample) -> Fields {
@@ -368,7 +414,6 @@ fn fields_of(track: &TrackSample) -> Fields {
 }
 
 fn track_sample(known: &Known) -> Result<TrackSample, BlockError> {
-    let number = |value: u64| u32::try_from(value).map_err(|_| BlockError::OutOfRange("a number"));
     let [packets, bytes, lost, frames, width, height, freeze, jitter, keyframes, nacks] =
         known.last;
     Ok(TrackSample {
@@ -388,13 +433,34 @@ fn track_sample(known: &Known) -> Result<TrackSample, BlockError> {
     })
 }
 
-fn put_fields(out: &mut Vec<u8>, last: &Fields, fields: &Fields) {
+fn number(value: u64) -> Result<u32, BlockError> {
+    u32::try_from(value).map_err(|_| BlockError::OutOfRange("a number"))
+}
+
+/// Which numbers have changed, and by how much.
+fn put_fields(out: &mut Vec<u8>, last: &[u64], fields: &[u64]) {
     let pairs = || last.iter().zip(fields);
     let changed = pairs().enumerate().filter(|(_, (last, now))| last != now);
     put(out, changed.map(|(n, _)| 1 << n).sum());
     for (last, now) in pairs().filter(|(last, now)| last != now) {
         put_signed(out, difference(*now, *last));
     }
+}
+
+/// Changes numbers by what [`put_fields`] wrote; at most 63 of them.
+fn read_fields(reader: &mut Reader<'_>, fields: &mut [u64]) -> Result<(), BlockError> {
+    use BlockError::{CutOff, OutOfRange};
+    let changed = reader.take().ok_or(CutOff)?;
+    if changed >> fields.len() != 0 {
+        return Err(OutOfRange("a set of fields"));
+    }
+    for (n, field) in fields.iter_mut().enumerate() {
+        if changed & (1 << n) != 0 {
+            let by = reader.take_signed().ok_or(CutOff)?;
+            *field = field.checked_add_signed(by).ok_or(OutOfRange("a number"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Both come of 32 bits.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fermata_types::{Media, ParticipantSid, SAMPLE_SECONDS, StaySample, TrackSample};
+use fermata_types::{Downlink, Media, ParticipantSid, SAMPLE_SECONDS, StaySample, TrackSample};
 use jiff::Timestamp;
 
 use crate::limits::{SERIES_LINES_MAX, SERIES_POINTS_MAX};
@@ -35,6 +35,14 @@ pub enum Metric {
     RoundTrip,
     /// CPU of the client, percent of all cores.
     Cpu,
+    /// What the way to the client can take as congestion control estimates it, bits per second.
+    Estimate,
+    /// Videos of which less goes to the client than it wants, for want of room.
+    Limited,
+    /// Videos of which nothing goes to the client, for want of room.
+    Paused,
+    /// Over what media goes to the client, as [`fermata_types::Via::number`] has it; of several in one step the last.
+    Via,
 }
 
 impl Metric {
@@ -49,11 +57,39 @@ impl Metric {
         Self::Jitter,
         Self::RoundTrip,
         Self::Cpu,
+        Self::Estimate,
+        Self::Limited,
+        Self::Paused,
+        Self::Via,
     ];
 
     /// Is it about the whole stay, not a track?
     pub const fn is_of_stay(self) -> bool {
-        matches!(self, Self::RoundTrip | Self::Cpu)
+        matches!(
+            self,
+            Self::RoundTrip | Self::Cpu | Self::Estimate | Self::Limited | Self::Paused | Self::Via
+        )
+    }
+
+    /// What a sample says of a whole stay.
+    fn value_of_stay(self, sample: &StaySample) -> Option<u32> {
+        let Downlink { estimate_bps, tracks_limited, tracks_paused, via } = sample.downlink;
+        match self {
+            Self::RoundTrip => sample.rtt_ms,
+            Self::Cpu => sample.cpu_percent,
+            Self::Estimate => estimate_bps,
+            // Of a sample that tells nothing of the way, nothing is known.
+            Self::Limited => via.map(|_| tracks_limited),
+            Self::Paused => via.map(|_| tracks_paused),
+            Self::Via => via.map(|via| via.number().into()),
+            Self::Bitrate
+            | Self::FrameRate
+            | Self::Loss
+            | Self::Freeze
+            | Self::Width
+            | Self::Height
+            | Self::Jitter => None,
+        }
     }
 
     /// Is it about pictures only?
@@ -149,6 +185,8 @@ struct Sums {
     /// Sum and number of the values that are averaged.
     sum: u64,
     count: u64,
+    /// The last of them.
+    latest: u64,
 }
 
 impl Sums {
@@ -172,6 +210,7 @@ impl Sums {
     fn add_value(&mut self, value: u32) {
         self.sum += u64::from(value);
         self.count += 1;
+        self.latest = value.into();
     }
 
     /// The value in thousandths.
@@ -190,7 +229,13 @@ impl Sums {
             Metric::Freeze => Some(self.freeze_ms.saturating_mul(SCALE)),
             Metric::Width => Some(self.width.saturating_mul(SCALE)),
             Metric::Height => Some(self.height.saturating_mul(SCALE)),
-            Metric::Jitter | Metric::RoundTrip | Metric::Cpu => per(self.sum, self.count),
+            Metric::Via => (self.count > 0).then(|| self.latest.saturating_mul(SCALE)),
+            Metric::Jitter
+            | Metric::RoundTrip
+            | Metric::Cpu
+            | Metric::Estimate
+            | Metric::Limited
+            | Metric::Paused => per(self.sum, self.count),
         };
         i64::try_from(value?).ok()
     }
@@ -202,15 +247,13 @@ type Key = (Direction, Option<Media>);
 /// line: their rates add up, of sizes the largest counts. At most [`SERIES_LINES_MAX`] lines.
 pub fn series(samples: &[StaySample], metrics: &[Metric], step: Step) -> Vec<Series> {
     let mut lines: BTreeMap<Key, BTreeMap<Timestamp, Sums>> = BTreeMap::new();
-    let mut round_trips: BTreeMap<Timestamp, Sums> = BTreeMap::new();
-    let mut cpus: BTreeMap<Timestamp, Sums> = BTreeMap::new();
+    let mut of_stay: BTreeMap<Metric, BTreeMap<Timestamp, Sums>> = BTreeMap::new();
     for sample in samples {
         let at = step.start(sample.at);
-        if let Some(rtt) = sample.rtt_ms {
-            round_trips.entry(at).or_default().add_value(rtt);
-        }
-        if let Some(cpu) = sample.cpu_percent {
-            cpus.entry(at).or_default().add_value(cpu);
+        for metric in metrics {
+            if let Some(value) = metric.value_of_stay(sample) {
+                of_stay.entry(*metric).or_default().entry(at).or_default().add_value(value);
+            }
         }
         for track in &sample.tracks {
             let direction = track.from.clone().map_or(Direction::Up, Direction::Down);
@@ -220,17 +263,15 @@ pub fn series(samples: &[StaySample], metrics: &[Metric], step: Step) -> Vec<Ser
     }
     let mut all = Vec::new();
     for metric in metrics.iter().copied() {
-        match metric {
-            Metric::RoundTrip => all.push(line(metric, (Direction::Up, None), &round_trips)),
-            Metric::Cpu => all.push(line(metric, (Direction::Up, None), &cpus)),
-            _ => {
-                let fits = |media: Option<Media>| {
-                    !metric.is_of_video() || media.is_some_and(Media::is_video)
-                };
-                let lines = lines.iter().filter(|((_, media), _)| fits(*media));
-                all.extend(lines.map(|(key, sums)| line(metric, key.clone(), sums)));
-            }
+        if metric.is_of_stay() {
+            let sums = of_stay.get(&metric);
+            all.extend(sums.map(|sums| line(metric, (Direction::Up, None), sums)));
+            continue;
         }
+        let fits =
+            |media: Option<Media>| !metric.is_of_video() || media.is_some_and(Media::is_video);
+        let lines = lines.iter().filter(|((_, media), _)| fits(*media));
+        all.extend(lines.map(|(key, sums)| line(metric, key.clone(), sums)));
     }
     all.retain(|line| !line.points.is_empty());
     all.truncate(SERIES_LINES_MAX);
@@ -249,6 +290,8 @@ fn line(metric: Metric, (direction, media): Key, sums: &BTreeMap<Timestamp, Sums
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use fermata_types::Via;
 
     use super::*;
     use crate::totals::testing::{at, sample, track};
@@ -272,8 +315,18 @@ mod tests {
             jitter_ms: Some(7),
             ..track("TR_v", None, Media::Video)
         };
-        let samples =
-            [StaySample { rtt_ms: Some(80), cpu_percent: Some(12), ..sample(10, vec![video]) }];
+        let downlink = Downlink {
+            estimate_bps: Some(1_500_000),
+            tracks_limited: 2,
+            tracks_paused: 1,
+            via: Some(Via::Tcp),
+        };
+        let samples = [StaySample {
+            rtt_ms: Some(80),
+            cpu_percent: Some(12),
+            downlink,
+            ..sample(10, vec![video])
+        }];
         let rows = [
             (Metric::Bitrate, 80_000_000),
             (Metric::FrameRate, 24_800),
@@ -284,7 +337,12 @@ mod tests {
             (Metric::Jitter, 7_000),
             (Metric::RoundTrip, 80_000),
             (Metric::Cpu, 12_000),
+            (Metric::Estimate, 1_500_000_000),
+            (Metric::Limited, 2_000),
+            (Metric::Paused, 1_000),
+            (Metric::Via, 2_000),
         ];
+        assert_eq!(rows.map(|(metric, _)| metric), Metric::ALL, "every metric is looked at");
         for (metric, expected) in rows {
             assert_eq!(milli(&samples, metric, Step::Sample), [expected], "{metric:?}");
         }
@@ -310,6 +368,19 @@ mod tests {
         assert_eq!(milli(&samples, Metric::RoundTrip, Step::Minute), [55_000, 175_000]);
         assert_eq!(milli(&samples, Metric::RoundTrip, Step::Sample).len(), 24);
         assert!(series(&samples, &[Metric::Width, Metric::Cpu], Step::Minute).is_empty());
+    }
+
+    #[test]
+    fn of_ways_the_last_counts_and_what_is_unknown_is_no_point() {
+        let way = |n, via| StaySample {
+            downlink: Downlink { via, tracks_paused: u32::from(n == 1), ..Downlink::default() },
+            ..sample(n, Vec::new())
+        };
+        let all = [way(0, Some(Via::Udp)), way(1, Some(Via::Relay)), way(2, None)];
+        assert_eq!(milli(&all, Metric::Via, Step::Minute), [3_000]);
+        assert_eq!(milli(&all, Metric::Via, Step::Sample), [1_000, 3_000]);
+        assert_eq!(milli(&all, Metric::Paused, Step::Minute), [500]);
+        assert!(series(&all, &[Metric::Estimate], Step::Sample).is_empty());
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl JoinTotals {
 pub(crate) mod testing {
     //! Samples for tests of this crate.
 
-    use fermata_types::{Media, ParticipantSid, RoomSid, SdkAppId, TrackSid};
+    use fermata_types::{Downlink, Media, ParticipantSid, RoomSid, SdkAppId, TrackSid};
 
     use super::*;
 
@@ -195,6 +195,8 @@ pub(crate) mod testing {
             span_ms: 5_000,
             rtt_ms: Some(40),
             cpu_percent: None,
+            downlink: Downlink::default(),
+            peer: None,
             tracks,
         }
     }

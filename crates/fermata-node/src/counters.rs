@@ -43,6 +43,26 @@ counters! {
     send_failed,
     /// Errors while receiving other than "nothing there".
     receive_failed,
+    /// Gauge: TCP connections of media that are open.
+    tcp_connections,
+    /// TCP connections of media taken in.
+    tcp_accepted,
+    /// TCP connections of media closed at once because there were as many as may be.
+    tcp_refused_full,
+    /// TCP connections of media closed at once because their address had as many as one may have.
+    tcp_refused_address,
+    /// Failed attempts to take in a TCP connection of media (no file handle).
+    tcp_accept_failed,
+    /// TCP connections of media closed because they sent no frames of RFC 4571, or no ICE check first.
+    tcp_closed_malformed,
+    /// TCP connections of media closed because they did not prove in time to be of a participant.
+    tcp_closed_unproved,
+    /// TCP connections of media closed because their participant was silent on them or gone.
+    tcp_closed_idle,
+    /// Datagrams dropped because too much waited for their TCP connection.
+    tcp_send_dropped_full,
+    /// Datagrams for TCP connections that were gone.
+    tcp_send_gone,
     /// Signalling connections closed because their queue was full.
     signal_queue_full,
     /// Messages for signalling connections that were gone.

@@ -71,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) shards: Vec<ToShard>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) tcp_candidates: Vec<SocketAddr>,
     pub(crate) connections: AtomicU64,
     pub(crate) running: tokio::sync::Mutex<Option<Running>>,
 }
@@ -81,9 +82,14 @@ impl NodeHandle {
         ConnectionId(self.shared.connections.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Addresses that clients reach the media sockets at.
+    /// Addresses that clients reach the UDP sockets of media at.
     pub fn candidates(&self) -> &[SocketAddr] {
         &self.shared.candidates
+    }
+
+    /// Addresses that clients reach the TCP listeners of media at; empty where there are none.
+    pub fn tcp_candidates(&self) -> &[SocketAddr] {
+        &self.shared.tcp_candidates
     }
 
     /// Do the threads run? False after [`NodeHandle::shutdown`] or if one failed.

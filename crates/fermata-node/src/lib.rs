@@ -1,7 +1,7 @@
 //! The media node: threads with sockets and timers that drive the rooms and shards of [`fermata_sfu`], and the usage
 //! log.
 //!
-//! [`Node::start`] binds the sockets, replays what an earlier run left in its usage log, and starts the media threads
+//! [`Node::start`] binds the sockets (UDP, and TCP beside it), replays what an earlier run left in its usage log, and starts the media threads
 //! (one for each shard, no async runtime, no lock on the packet path), the rooms' thread, the log writer
 //! (a thread that may wait for the disk), and the sender (a task that hands usage to the store and repeats
 //! until it is acknowledged). [`NodeHandle`] is how the rest of the program talks to them.
@@ -25,9 +25,10 @@ mod rooms;
 pub mod seam;
 mod shard;
 mod socket;
+pub mod streams;
 pub mod usage;
 
-pub use config::{Listen, NodeConfig, UsageConfig};
+pub use config::{Listen, NodeConfig, TcpListen, UsageConfig};
 pub use counters::NodeStats;
 pub use handle::{
     NodeEvent, NodeHandle, NodeStopped, SignalOut, SignalSink, event_channel, signal_channel,

@@ -97,3 +97,38 @@ pub const USAGE_IDLE_REPORT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Events of rooms that may wait for the rest of the program; more are dropped and counted.
 pub const EVENT_QUEUE_LEN: usize = 16_384;
+
+/// Longest frame taken from or written to a TCP connection of media, bytes: the longest datagram there is. A
+/// connection that announces more is closed.
+pub const FRAME_LEN_MAX: usize = fermata_transport::limits::DATAGRAM_LEN_MAX;
+
+/// Bytes that wait for one TCP connection of media, about a third of a second of a lively conference. The newest
+/// are dropped above it: what waits longer would come too late.
+pub const STREAM_QUEUE_LEN: usize = 128 * 1024;
+
+/// Send buffer asked from the kernel for each TCP connection of media, bytes; the kernel doubles it for its own
+/// needs. What lies there is late, and can be dropped no more.
+pub const STREAM_SEND_BUFFER_LEN: usize = 128 * 1024;
+
+/// Read from one TCP connection at once, bytes. The next one has its turn then.
+pub const STREAM_READ_LEN: usize = 64 * 1024;
+
+/// Most TCP connections of one media thread. Newcomers above it are closed at once.
+pub const STREAMS_MAX: usize = 2_048;
+
+/// Most of them of one IPv4 address or one IPv6 network of 64 bits; a large office may stand behind one. Newcomers
+/// above it are closed at once.
+pub const STREAMS_PER_ADDRESS_MAX: usize = 512;
+
+/// TCP connections taken in before others get their turn. The rest waits in the kernel.
+pub const STREAMS_PER_WAKE: usize = 64;
+
+/// TCP connections that wait in the kernel to be taken in; it refuses more.
+pub const STREAM_BACKLOG: i32 = 512;
+
+/// How long a TCP connection may be open before its first authenticated ICE check. It is closed then.
+pub const STREAM_PROOF_MAX: Duration = Duration::from_secs(10);
+
+/// Time between looks at all TCP connections. One that had proved itself and that no participant counts on any more
+/// (silent for 15 s, or its participant is gone) is closed at the next look.
+pub const STREAM_SWEEP_INTERVAL: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
-use fermata_sfu::{Sfu, SfuConfig, ShardId};
+use fermata_sfu::{Sfu, SfuConfig, Shard, ShardId};
 use fermata_types::Now;
 use mio::{Poll, Token, Waker};
 use tokio::sync::mpsc;
@@ -15,12 +15,13 @@ use crate::config::{Listen, NodeConfig};
 use crate::counters::Counters;
 use crate::handle::{NodeHandle, Shared};
 use crate::limits::{ORDER_QUEUE_LEN, SHARDS_MAX};
-use crate::mesh::{self, ShardInbox, ToShard};
+use crate::mesh::{self, ShardInbox, ToRooms, ToShard};
 use crate::pin::Pinning;
 use crate::rooms::Rooms;
 use crate::seam::UsageIntake;
 use crate::shard::{ShardThread, WAKER};
 use crate::socket::Socket;
+use crate::streams::Streams;
 use crate::usage::{self, Pipe};
 
 /// Why a node did not start.
@@ -38,6 +39,14 @@ pub enum StartError {
     /// A socket could not be bound.
     #[error("the UDP address {bind} cannot be used")]
     Bind {
+        /// The address asked for.
+        bind: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A TCP listener of media could not be bound.
+    #[error("the TCP address {bind} cannot be used")]
+    BindTcp {
         /// The address asked for.
         bind: SocketAddr,
         /// Why.
@@ -80,10 +89,14 @@ impl Running {
     }
 }
 
+/// Name and body of a thread.
+type Body = (String, Box<dyn FnOnce() + Send>);
+
 /// A media thread before it begins.
 struct Prepared {
     poll: Poll,
     socket: Socket,
+    streams: Option<Streams>,
     to: ToShard,
     inbox: ShardInbox,
 }
@@ -93,8 +106,30 @@ impl Prepared {
         let mut socket = Socket::bind(listen, Arc::clone(counters))?;
         let (poll, waker) = poll_and_waker(WAKER)?;
         socket.register(poll.registry()).map_err(StartError::Thread)?;
+        let streams = listen.tcp.as_ref().map(|tcp| {
+            let (ip, beside) = (listen.bind.ip(), socket.candidates());
+            Streams::bind(ip, tcp, beside, poll.registry(), Arc::clone(counters))
+        });
+        let streams = streams.transpose()?;
         let (to, inbox) = mesh::to_shard(waker);
-        Ok(Self { poll, socket, to, inbox })
+        Ok(Self { poll, socket, streams, to, inbox })
+    }
+
+    /// Name and body of the thread that drives a core.
+    fn body(self, core: Shard, rooms: &ToRooms, shards: &[ToShard], pinning: Pinning) -> Body {
+        let ShardId(place) = core.id();
+        let Self { poll, socket, streams, inbox, .. } = self;
+        let others = shards.to_vec();
+        let thread = ShardThread::new(core, poll, (socket, streams), inbox, rooms.clone(), others);
+        let body = move || {
+            pinning.pin(place.into());
+            thread.run();
+        };
+        (format!("fermata-media-{place}"), Box::new(body))
+    }
+
+    fn tcp_candidates(&self) -> Vec<SocketAddr> {
+        self.streams.as_ref().map(|streams| streams.candidates().to_vec()).unwrap_or_default()
     }
 }
 
@@ -130,6 +165,8 @@ impl Node {
             .collect::<Result<_, _>>()?;
         let addresses: Vec<_> = prepared.iter().map(|p| p.socket.candidates().to_vec()).collect();
         let candidates = addresses.iter().flatten().copied().collect();
+        let tcp: Vec<_> = prepared.iter().map(Prepared::tcp_candidates).collect();
+        let tcp_candidates = tcp.iter().flatten().copied().collect();
         let (poll, waker) = poll_and_waker(WAKER)?;
 
         let folder = config.data_dir.join("usage");
@@ -137,26 +174,16 @@ impl Node {
         let (out, pipe) = usage::start(folder, node, usage, intake, Arc::clone(&counters)).await?;
 
         let mut settings = SfuConfig::new(config.node, addresses);
-        settings.region = config.region;
-        settings.limits = config.limits;
+        (settings.tcp, settings.relays) = (tcp, config.relays);
+        (settings.region, settings.limits) = (config.region, config.limits);
         settings.events = config.events.is_some();
         let (orders, orders_in) = mpsc::channel(ORDER_QUEUE_LEN);
         let (to_rooms, reports) = mesh::to_rooms(Arc::clone(&waker));
         let shards: Vec<_> = prepared.iter().map(|prepared| prepared.to.clone()).collect();
         let (sfu, cores) = Sfu::new(settings, rand::random(), Now::read());
         let pinning = Pinning::new(config.pin_threads);
-        let mut bodies: Vec<(String, Box<dyn FnOnce() + Send>)> = Vec::new();
-        for (core, prepared) in cores.into_iter().zip(prepared) {
-            let ShardId(place) = core.id();
-            let Prepared { poll, socket, inbox, .. } = prepared;
-            let others = shards.clone();
-            let thread = ShardThread::new(core, poll, socket, inbox, to_rooms.clone(), others);
-            let body = move || {
-                pinning.pin(place.into());
-                thread.run();
-            };
-            bodies.push((format!("fermata-media-{place}"), Box::new(body)));
-        }
+        let body = |(core, it): (_, Prepared)| it.body(core, &to_rooms, &shards, pinning);
+        let mut bodies: Vec<_> = cores.into_iter().zip(prepared).map(body).collect();
         let rooms = Rooms::new(
             sfu,
             poll,
@@ -178,7 +205,16 @@ impl Node {
         };
         let running = tokio::sync::Mutex::new(Some(Running { threads, pipe }));
         let connections = AtomicU64::new(1);
-        let shared = Shared { orders, waker, shards, counters, candidates, connections, running };
+        let shared = Shared {
+            orders,
+            waker,
+            shards,
+            counters,
+            candidates,
+            tcp_candidates,
+            connections,
+            running,
+        };
         Ok(NodeHandle { shared: Arc::new(shared) })
     }
 }

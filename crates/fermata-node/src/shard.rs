@@ -14,6 +14,7 @@ use crate::inbox::{Inbox, Run};
 use crate::limits::{DATAGRAMS_PER_WAKE, GATHER_FROM, GATHER_MAX, ORDERS_PER_WAKE, SLEEP_MAX};
 use crate::mesh::{Gone, ShardInbox, ToRooms, ToShard, Work};
 use crate::socket::{SOCKET, Socket};
+use crate::streams::Streams;
 
 /// The waker's token; the socket's is [`SOCKET`].
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -24,6 +25,7 @@ pub(crate) struct ShardThread {
     shard: Shard,
     poll: Poll,
     socket: Socket,
+    streams: Option<Streams>,
     inbox: ShardInbox,
     rooms: ToRooms,
     /// The ways to all shards, by their places.
@@ -43,7 +45,7 @@ impl ShardThread {
     pub(crate) fn new(
         shard: Shard,
         poll: Poll,
-        socket: Socket,
+        (socket, streams): (Socket, Option<Streams>),
         inbox: ShardInbox,
         rooms: ToRooms,
         others: Vec<ToShard>,
@@ -53,6 +55,7 @@ impl ShardThread {
             shard,
             poll,
             socket,
+            streams,
             inbox,
             rooms,
             others,
@@ -94,7 +97,15 @@ impl ShardThread {
     /// Sends what is due, and tells the others what they have to know.
     fn transmit(&mut self, now: Now) -> Result<(), Gone> {
         while let Some(egress) = self.shard.poll_egress(now) {
-            self.socket.send(egress);
+            for batch in egress.batches() {
+                match self.streams.as_mut().filter(|it| it.owns(batch.path.source)) {
+                    Some(streams) => streams.send(&batch),
+                    None => self.socket.send(&batch),
+                }
+            }
+            if let Some(streams) = &mut self.streams {
+                streams.flush();
+            }
         }
         let told = self.tell();
         // Whatever waits for its turn has moved the deadline.
@@ -141,7 +152,9 @@ impl ShardThread {
     /// Waits for the next thing to do; not at all if something is left over.
     fn wait(&mut self, events: &mut Events, busy: bool) -> io::Result<()> {
         let left = self.held_report.is_some() || self.held_hop.is_some();
-        let timeout = if busy || self.socket.is_readable() {
+        let readable = |streams: &Streams| streams.is_readable();
+        let readable = self.streams.as_ref().is_some_and(readable) || self.socket.is_readable();
+        let timeout = if busy || readable {
             Duration::ZERO
         } else {
             let sleep_max = if left { GATHER_MAX } else { SLEEP_MAX };
@@ -157,6 +170,8 @@ impl ShardThread {
         for event in &*events {
             if event.token() == SOCKET {
                 self.socket.mark_readable();
+            } else if let Some(streams) = &mut self.streams {
+                streams.on_event(event);
             }
         }
         Ok(())
@@ -182,7 +197,33 @@ impl ShardThread {
             }
             self.transmit(now)?;
         }
-        Ok(())
+        self.receive_streams()
+    }
+
+    /// The same from TCP connections: those that wait are taken in, those that are of no more use closed.
+    fn receive_streams(&mut self) -> Result<(), Gone> {
+        let mut taken = 0;
+        loop {
+            let Self { streams: Some(streams), shard, .. } = self else { return Ok(()) };
+            let now = Now::read();
+            if taken == 0 {
+                streams.accept(now.instant);
+                streams.sweep(now.instant, |source, destination| shard.knows(source, destination));
+                streams.flush();
+            }
+            let received = streams.receive(|source, destination, data, proved| {
+                let segment_len = data.len();
+                let datagrams = Datagrams { source, destination, data, segment_len };
+                shard.handle_datagrams(now, datagrams);
+                proved || shard.knows(source, destination)
+            });
+            let Some(received) = received else { return Ok(()) };
+            taken += received.max(1);
+            self.transmit(now)?;
+            if taken >= DATAGRAMS_PER_WAKE {
+                return Ok(());
+            }
+        }
     }
 
     /// Under load, lets datagrams gather for a moment: what comes and goes together costs a fraction of what

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fermata_transport::egress::{Batch, Egress};
+use fermata_transport::egress::Batch;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{Transmit, UdpSocketState};
@@ -113,14 +113,8 @@ impl Socket {
         found.copied().unwrap_or(source)
     }
 
-    /// Sends what is in the arena. What the kernel does not take is dropped, as a network would.
-    pub(crate) fn send(&self, egress: &Egress) {
-        for batch in egress.batches() {
-            self.send_batch(&batch);
-        }
-    }
-
-    fn send_batch(&self, batch: &Batch<'_>) {
+    /// Sends a run of datagrams. What the kernel does not take is dropped, as a network would.
+    pub(crate) fn send(&self, batch: &Batch<'_>) {
         if !self.advertised.contains(&batch.path.source) {
             add(&self.counters.send_failed, batch.count());
             return;

@@ -8,6 +8,9 @@
     reason = "helpers of tests fail that way"
 )]
 
+#[path = "node/tcp.rs"]
+mod tcp;
+
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::path::Path;
@@ -18,8 +21,8 @@ use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
 use fermata_node::{
-    Listen, Node, NodeConfig, NodeHandle, NodeStopped, SignalOut, StartError, UsageIntake,
-    signal_channel,
+    Listen, Node, NodeConfig, NodeHandle, NodeStopped, SignalOut, StartError, TcpListen,
+    UsageIntake, signal_channel,
 };
 use fermata_sfu::io::{ClientSettings, Command, Join, Reply, RoomOptions, RoomPermission, Verdict};
 use fermata_store::{Account, ApiKey, App, AppWithKeys, MemoryStore, Stay, Store};
@@ -295,6 +298,12 @@ async fn wrong_settings_are_named() {
     check(vec![crossed], "other IP version").await;
     let first = start(folder.path(), &store).await;
     check(vec![Listen::on(first.candidates()[0])], "cannot be used").await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpListen::on(taken.local_addr().unwrap().port());
+    check(vec![Listen::on("127.0.0.1:0".parse().unwrap()).with_tcp(tcp)], "the TCP address").await;
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let same = Listen::on(free).with_tcp(TcpListen::on(free.port()));
+    check(vec![same], "must be another one").await;
     check(vec![Listen::on("127.0.0.1:0".parse().unwrap())], "usage log").await;
     first.shutdown().await;
     let public =

@@ -38,6 +38,11 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
+    /// Bits read or passed over.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// Passes over bits; reading behind the end fails later.
     pub(crate) fn skip(&mut self, bits: usize) {
         self.position = self.position.saturating_add(bits);

@@ -1,5 +1,5 @@
-//! RTP headers (RFC 3550 section 5.1) and their extensions (RFC 8285): read from any bytes, written in the
-//! one-byte form.
+//! RTP headers (RFC 3550 section 5.1) and their extensions (RFC 8285): read from any bytes, written in either
+//! form.
 //!
 //! What it is not: what the extensions mean is in [`crate::extension`]; encryption is elsewhere.
 
@@ -17,10 +17,66 @@ pub const EXTENSION_ID_MAX: u8 = 14;
 /// Most bytes of padding, its count included.
 pub const PADDING_LEN_MAX: usize = 255;
 
+/// Most bytes of one extension in the two-byte form.
+pub const EXTENSION_LEN_MAX_TWO_BYTE: usize = 255;
+
+/// How the extensions of a packet are written; all of them in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Form {
+    /// RFC 8285 section 4.2: ids 1 to 14, 1 to 16 bytes each.
+    #[default]
+    OneByte,
+    /// RFC 8285 section 4.3: ids 1 to 255, up to 255 bytes each. Only for who said `a=extmap-allow-mixed`.
+    TwoByte,
+}
+
+impl Form {
+    /// The one that holds an extension; the short one if it can be.
+    pub fn of(id: u8, len: usize) -> Self {
+        let short = id <= EXTENSION_ID_MAX && (1..=EXTENSION_LEN_MAX).contains(&len);
+        if short { Self::OneByte } else { Self::TwoByte }
+    }
+
+    /// Bytes in front of each extension.
+    pub fn tag_len(self) -> usize {
+        match self {
+            Self::OneByte => 1,
+            Self::TwoByte => 2,
+        }
+    }
+
+    /// What stands in front of them all.
+    fn profile(self) -> u16 {
+        match self {
+            Self::OneByte => ONE_BYTE_PROFILE,
+            Self::TwoByte => TWO_BYTE_PROFILE,
+        }
+    }
+
+    /// Writes id and length to the front of `place`; what is behind them. `None` if they have no such form.
+    fn tag(self, id: u8, len: usize, place: &mut [u8]) -> Option<&mut [u8]> {
+        let short = u8::try_from(len).ok().filter(|_| id > 0)?;
+        let (tag, rest) = place.split_at_mut_checked(self.tag_len())?;
+        match (self, tag) {
+            (Self::OneByte, [tag]) => {
+                let fine = Self::of(id, len) == Self::OneByte;
+                *tag = id << 4 | short.checked_sub(1).filter(|_| fine)?;
+            }
+            (Self::TwoByte, [first, second]) => [*first, *second] = [id, short],
+            _ => return None,
+        }
+        Some(rest)
+    }
+}
+
 const VERSION: u8 = 2;
 const PADDING_BIT: u8 = 0x20;
 const EXTENSION_BIT: u8 = 0x10;
 const ONE_BYTE_PROFILE: u16 = 0xbede;
+const TWO_BYTE_PROFILE: u16 = 0x1000;
+
+/// Bytes in front of all extensions.
+const EXTENSIONS_HEAD_LEN: usize = 4;
 
 /// What a header says; where the payload begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,18 +218,23 @@ pub struct HeaderOut {
 }
 
 /// Bytes that [`write()`] will need with these extensions.
-pub fn len(extensions: &[(u8, &[u8])]) -> usize {
+pub fn len(extensions: &[(u8, &[u8])], form: Form) -> usize {
     if extensions.is_empty() {
         return FIXED_LEN;
     }
-    let content: usize = extensions.iter().map(|(_, content)| 1 + content.len()).sum();
-    FIXED_LEN + 4 + content.next_multiple_of(4)
+    let each = extensions.iter().map(|(_, content)| form.tag_len() + content.len());
+    FIXED_LEN + EXTENSIONS_HEAD_LEN + each.sum::<usize>().next_multiple_of(4)
 }
 
-/// Writes a header with these extensions (id 1 to 14, 1 to 16 bytes each) to the front of `out`; answers its
-/// length. `None`, with `out` partly written, if it does not fit or an extension has no one-byte form.
-pub fn write(header: &HeaderOut, extensions: &[(u8, &[u8])], out: &mut [u8]) -> Option<usize> {
-    let header_len = len(extensions);
+/// Writes a header with these extensions to the front of `out`; answers its length. `None`, with `out` partly
+/// written, if it does not fit or an extension has no such form.
+pub fn write(
+    header: &HeaderOut,
+    extensions: &[(u8, &[u8])],
+    form: Form,
+    out: &mut [u8],
+) -> Option<usize> {
+    let header_len = len(extensions, form);
     let (fixed, rest) = out.get_mut(..header_len)?.split_first_chunk_mut::<FIXED_LEN>()?;
     let [s0, s1] = header.sequence_number.to_be_bytes();
     let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
@@ -184,22 +245,50 @@ pub fn write(header: &HeaderOut, extensions: &[(u8, &[u8])], out: &mut [u8]) -> 
     if extensions.is_empty() {
         return Some(header_len);
     }
-    let (head, mut rest) = rest.split_first_chunk_mut::<4>()?;
-    let [p0, p1] = ONE_BYTE_PROFILE.to_be_bytes();
-    let [w0, w1] = u16::try_from(rest.len() / 4).ok()?.to_be_bytes();
-    *head = [p0, p1, w0, w1];
+    let (head, mut rest) = rest.split_first_chunk_mut::<EXTENSIONS_HEAD_LEN>()?;
+    *head = extensions_head(form, rest.len())?;
     for &(id, content) in extensions {
-        let fine = (1..=EXTENSION_ID_MAX).contains(&id)
-            && (1..=EXTENSION_LEN_MAX).contains(&content.len());
-        let len = u8::try_from(content.len()).ok().filter(|_| fine)?;
-        let (place, after) = rest.split_at_mut_checked(1 + content.len())?;
-        let (tag, place) = place.split_first_mut()?;
-        *tag = id << 4 | (len - 1);
+        let (place, after) =
+            form.tag(id, content.len(), rest)?.split_at_mut_checked(content.len())?;
         place.copy_from_slice(content);
         rest = after;
     }
     rest.fill(0);
     Some(header_len)
+}
+
+fn extensions_head(form: Form, len: usize) -> Option<[u8; EXTENSIONS_HEAD_LEN]> {
+    let [p0, p1] = form.profile().to_be_bytes();
+    let [w0, w1] = u16::try_from(len / 4).ok()?.to_be_bytes();
+    Some([p0, p1, w0, w1])
+}
+
+/// Bytes of a header whose extensions end at `end` (or which has none and ends there) with one more behind them.
+pub fn len_with(end: usize, form: Form, content_len: usize) -> usize {
+    let first = FIXED_LEN + EXTENSIONS_HEAD_LEN;
+    first + (end.max(first) - first + form.tag_len() + content_len).next_multiple_of(4)
+}
+
+/// Adds an extension to a header that [`write()`] wrote in this form without contributing sources, and whose
+/// extensions end at `end` (12 if it has none); answers the place of its content, to be filled. The header then has
+/// [`len_with`] bytes. `None` if that does not fit, or it has no such form.
+pub fn append(
+    packet: &mut [u8],
+    end: usize,
+    form: Form,
+    id: u8,
+    content_len: usize,
+) -> Option<&mut [u8]> {
+    let first = FIXED_LEN + EXTENSIONS_HEAD_LEN;
+    let header_len = len_with(end, form, content_len);
+    let packet = packet.get_mut(..header_len)?;
+    *packet.first_mut()? |= EXTENSION_BIT;
+    let head = extensions_head(form, header_len - first)?;
+    *packet.get_mut(FIXED_LEN..)?.first_chunk_mut()? = head;
+    let rest = form.tag(id, content_len, packet.get_mut(end.max(first)..)?)?;
+    let (content, padding) = rest.split_at_mut_checked(content_len)?;
+    padding.fill(0);
+    Some(content)
 }
 
 /// Makes everything of `packet` behind `payload_end` into padding (RFC 3550 section 5.1), and says so in

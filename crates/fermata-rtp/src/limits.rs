@@ -78,3 +78,15 @@ pub const RECEIVER_STEP_MAX: u64 = 3_000;
 
 /// A change of transit time beyond this is a new start of the sender's clock and not jitter.
 pub const JITTER_STEP_MAX: Duration = Duration::from_secs(5);
+
+/// Most templates in the structure of a dependency descriptor (6 bits on the wire).
+pub const DEPENDENCY_TEMPLATES_MAX: usize = 64;
+
+/// Spatial layers of a structure lie below this; one with more is not understood. Encoders have three.
+pub const DEPENDENCY_SPATIAL_MAX: u8 = 4;
+
+/// Temporal layers of a structure lie below this; one with more is not understood. Encoders have three.
+pub const DEPENDENCY_TEMPORAL_MAX: u8 = 8;
+
+/// Most frames that one frame refers to; a descriptor that names more is not understood. AV1 has seven references.
+pub const DEPENDENCY_DIFFERENCES_MAX: usize = 8;

@@ -29,6 +29,8 @@ pub struct Meta {
     pub audio_level_db: Option<i8>,
     /// The sender's voice activity flag (RFC 6464).
     pub voice_activity: Option<bool>,
+    /// Decode targets of the stream, 1 to 32, where a dependency descriptor came with it; else 0.
+    pub targets: u8,
 }
 
 /// A packet out of a ring.
@@ -38,6 +40,8 @@ pub struct Stored<'a> {
     pub seq: u64,
     /// What was kept with it.
     pub meta: Meta,
+    /// The dependency descriptor that came with it; empty if there was none.
+    pub dependency: &'a [u8],
     /// The payload in the clear.
     pub payload: &'a [u8],
 }
@@ -75,6 +79,9 @@ struct Slot {
     push: u64,
     /// Bytes written to the store before it, gaps included.
     at: u64,
+    /// Of the descriptor, which stands in front of the payload.
+    dependency_len: u8,
+    /// Of both.
     len: u16,
     meta: Meta,
 }
@@ -134,8 +141,24 @@ impl PacketRing {
     /// # Errors
     /// See [`Refused`].
     pub fn push(&mut self, seq: u64, payload: &[u8], meta: Meta) -> Result<(), Refused> {
-        let len =
-            u16::try_from(payload.len()).ok().filter(|_| payload.len() <= RING_PAYLOAD_LEN_MAX);
+        self.push_with(seq, &[], payload, meta)
+    }
+
+    /// The same with a dependency descriptor; one longer than the wire allows is left out.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn push_with(
+        &mut self,
+        seq: u64,
+        dependency: &[u8],
+        payload: &[u8],
+        meta: Meta,
+    ) -> Result<(), Refused> {
+        let dependency_len = u8::try_from(dependency.len()).unwrap_or(0);
+        let dependency = dependency.get(..dependency_len.into()).unwrap_or_default();
+        let whole_len = dependency.len() + payload.len();
+        let len = u16::try_from(whole_len).ok().filter(|_| payload.len() <= RING_PAYLOAD_LEN_MAX);
         let Some(len) = len else {
             self.refused += 1;
             return Err(Refused::TooLong { len: payload.len() });
@@ -154,9 +177,12 @@ impl PacketRing {
             self.order = vec![0; self.slots_max];
             self.bytes = vec![0; self.bytes_first];
         }
-        let at = self.make_room(payload.len(), meta.arrived);
+        let at = self.make_room(whole_len, meta.arrived);
         let start = self.offset(at);
-        if let Some(place) = self.bytes.get_mut(start..start + payload.len()) {
+        let place = self.bytes.get_mut(start..start + whole_len);
+        if let Some((before, place)) = place.and_then(|p| p.split_at_mut_checked(dependency.len()))
+        {
+            before.copy_from_slice(dependency);
             place.copy_from_slice(payload);
         }
         self.head = at + u64::from(len);
@@ -164,7 +190,7 @@ impl PacketRing {
         let index = self.index(seq);
         let in_order = self.order_index(self.pushes);
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Some(Slot { seq, push: self.pushes, at, len, meta });
+            *slot = Some(Slot { seq, push: self.pushes, at, dependency_len, len, meta });
         }
         if let Some(place) = self.order.get_mut(in_order) {
             *place = u16::try_from(index).unwrap_or(0);
@@ -180,8 +206,9 @@ impl PacketRing {
             return None;
         }
         let start = self.offset(slot.at);
-        let payload = self.bytes.get(start..start + usize::from(slot.len))?;
-        Some(Stored { seq, meta: slot.meta, payload })
+        let whole = self.bytes.get(start..start + usize::from(slot.len))?;
+        let (dependency, payload) = whole.split_at_checked(slot.dependency_len.into())?;
+        Some(Stored { seq, meta: slot.meta, dependency, payload })
     }
 
     /// Highest sequence number so far.

@@ -17,6 +17,7 @@ use anyhow::{Context as _, bail};
 use axum::body::Bytes;
 use axum::http::Request;
 use fermata_auth::tc3;
+use fermata_server::config::FREE_PORTS;
 use fermata_types::Now;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::SendRequest;
@@ -184,7 +185,9 @@ fn binary() -> anyhow::Result<PathBuf> {
 
 fn serve(binary: &Path, folder: &Path) -> anyhow::Result<(Running, Value)> {
     let child = Command::new(binary)
-        .args(["serve", "--dev", "--http-port", "0", "--udp-port", "0", "--data-dir"])
+        .args(["serve", "--dev"])
+        .args(FREE_PORTS)
+        .arg("--data-dir")
         .arg(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

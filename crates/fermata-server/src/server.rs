@@ -1,8 +1,8 @@
 //! What all requests share: settings, store, node, directory, counters.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use fermata_node::{NodeEvent, NodeHandle};
@@ -10,6 +10,7 @@ use fermata_sfu::io::{Command, Reply};
 use fermata_store::deliveries::Deliveries;
 use fermata_store::monitoring::Monitoring;
 use fermata_store::{AppWithKeys, Store, StoreError, StoreStats};
+use fermata_turn::Turn;
 use fermata_types::{Now, SdkAppId};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Mutex, Notify};
@@ -46,6 +47,8 @@ pub struct Server {
     pub store_stats: ReadStoreStats,
     /// The media node.
     pub node: NodeHandle,
+    /// The relay, once it runs.
+    pub relay: OnceLock<Arc<Turn>>,
     /// Applications and operator tokens in memory.
     pub directory: Directory,
     /// What the books of each account allow, in memory.
@@ -106,6 +109,7 @@ impl Server {
             store,
             store_stats,
             node,
+            relay: OnceLock::new(),
             directory,
             standings: Standings::default(),
             outbox_bell: Notify::new(),

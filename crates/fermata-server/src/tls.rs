@@ -1,13 +1,14 @@
 //! HTTPS with certificate files that are taken into use again when they change.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::config::ConfigError;
 use crate::metrics::Metric;
 use crate::server::Shared;
 
@@ -15,6 +16,15 @@ use crate::server::Shared;
 pub fn install_provider() {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The error of a certificate that cannot be used.
+pub fn unusable(cert: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::Conflict {
+        key: "tls_cert",
+        value: cert.display().to_string(),
+        problem: format!("the certificate and its key cannot be used ({error})"),
+    }
 }
 
 /// The files and what is in them.

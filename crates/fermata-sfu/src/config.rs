@@ -3,7 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fermata_types::NodeId;
+use fermata_transport::turn::TurnSecret;
+use fermata_types::{NodeId, ParticipantSid};
+use jiff::Timestamp;
+use livekit_protocol as lk;
+
+use crate::limits::RELAY_GRANT_LIFETIME;
 
 /// Settings of one [`crate::Sfu`].
 #[derive(Debug, Clone)]
@@ -14,6 +19,10 @@ pub struct SfuConfig {
     pub region: String,
     /// Each shard's addresses that clients can reach, as host candidates. 1 to 64 shards, none without an address.
     pub shards: Vec<Vec<SocketAddr>>,
+    /// The same over TCP, in the order of `shards`; a shard beyond its end has none. No address is in both.
+    pub tcp: Vec<Vec<SocketAddr>>,
+    /// Relays that clients may use; `None`: none.
+    pub relays: Option<Relays>,
     /// Limits that depend on the machine.
     pub limits: Limits,
     /// Somebody takes [`crate::io::Output::Event`] and [`crate::io::Output::Samples`]; else neither is made.
@@ -23,7 +32,27 @@ pub struct SfuConfig {
 impl SfuConfig {
     /// Default limits and timings with the given name and the candidates of each shard.
     pub fn new(node: NodeId, shards: Vec<Vec<SocketAddr>>) -> Self {
-        Self { node, region: String::new(), shards, limits: Limits::default(), events: true }
+        let (region, tcp, limits) = (String::new(), Vec::new(), Limits::default());
+        Self { node, region, shards, tcp, relays: None, limits, events: true }
+    }
+}
+
+/// Relays (TURN) for clients that do not reach the shards' addresses.
+#[derive(Debug, Clone)]
+pub struct Relays {
+    /// Their URLs (RFC 7065), as clients take them.
+    pub urls: Vec<String>,
+    /// What the relays know too.
+    pub secret: TurnSecret,
+}
+
+impl Relays {
+    /// What a participant is told at `now`: credentials for a day.
+    pub(crate) fn grant(&self, participant: &ParticipantSid, now: Timestamp) -> lk::IceServer {
+        let lifetime = i64::try_from(RELAY_GRANT_LIFETIME.as_secs()).unwrap_or(0);
+        let expires_at = now.as_second().saturating_add(lifetime);
+        let (username, credential) = self.secret.grant(expires_at, participant.as_str());
+        lk::IceServer { urls: self.urls.clone(), username, credential }
     }
 }
 
@@ -65,7 +94,7 @@ impl Default for Limits {
             join_deadline: Duration::from_mins(1),
             live_room_linger: Duration::from_mins(10),
             imbalance_max: 100,
-            congestion_control: false,
+            congestion_control: true,
         }
     }
 }

@@ -9,6 +9,7 @@ use lk::signal_response::Message as Response;
 use crate::forward::Quality;
 use crate::key::TrackId;
 use crate::limits::DYNACAST_DOWN_DELAY;
+use crate::publication::Publication;
 use crate::seam::ShardId;
 use crate::sfu::Sfu;
 use crate::timer::Timer;
@@ -30,6 +31,11 @@ impl Default for Dynacast {
 }
 
 impl Dynacast {
+    /// Publishers do not begin with it.
+    pub(crate) fn nothing() -> Self {
+        Self { told: None, less_since: None }
+    }
+
     /// Was the publisher told that nobody wants the track?
     pub(crate) fn wants_nothing(&self) -> bool {
         self.told.is_none()
@@ -73,39 +79,76 @@ impl Sfu {
         }
     }
 
-    /// Looks at what subscribers want of a track, and tells its publisher if that changed.
+    /// Looks at what subscribers want of a track and of its backup, and tells the publisher if that changed.
     pub(crate) fn update_dynacast(&mut self, id: TrackId) {
-        let Self { participants, tracks, context, .. } = self;
-        let Some(publication) = tracks.get_mut(&id) else { return };
+        let id = self.tracks.get(&id).and_then(|track| track.backup_of).unwrap_or(id);
+        let Some(publication) = self.tracks.get(&id) else { return };
         if publication.kind != MediaKind::Video {
             return;
         }
-        let wishes = publication.wanted.values().filter(|_| !publication.blocked);
-        let wanted = wishes.copied().max().flatten();
-        let decided = publication.dynacast.decide(context.now.instant, wanted);
-        match publication.dynacast.due() {
+        let stream = publication.backup.track.and_then(|track| self.tracks.get(&track));
+        let streaming = stream.and_then(wanted);
+        let wanted_backup = streaming.max(self.wanted_of_missing(id, publication));
+        let wanted = wanted(publication);
+        let codec = publication.backup_codec();
+        let Self { participants, tracks, context, .. } = self;
+        let Some(publication) = tracks.get_mut(&id) else { return };
+        let now = context.now.instant;
+        let decided = publication.dynacast.decide(now, wanted).is_some();
+        let backup = &mut publication.backup.dynacast;
+        let decided = backup.decide(now, wanted_backup).is_some() || decided;
+        let due = [publication.dynacast.due(), publication.backup.dynacast.due()];
+        match due.into_iter().flatten().min() {
             Some(at) => context.timers.arm(Timer::Dynacast(id), at),
             None => context.timers.disarm(Timer::Dynacast(id)),
         }
-        let Some(wanted) = decided else { return };
-        let codec = publication.info.mime_type.trim_start_matches("video/").to_lowercase();
-        let qualities: Vec<_> = Quality::ALL
-            .into_iter()
-            .map(|quality| lk::SubscribedQuality {
-                quality: quality.to_lk().into(),
-                enabled: Some(quality) <= wanted,
-            })
-            .collect();
+        if !decided {
+            return;
+        }
+        let first = publication.info.mime_type.trim_start_matches("video/").to_lowercase();
+        let (first_told, backup_told) =
+            (publication.dynacast.told, publication.backup.dynacast.told);
+        let mut codecs = vec![subscribed(first, first_told)];
+        codecs.extend(codec.map(|codec| subscribed(codec.name().to_lowercase(), backup_told)));
         #[expect(deprecated, reason = "older clients read the list without codecs")]
         let update = lk::SubscribedQualityUpdate {
             track_sid: publication.sid.to_string(),
-            subscribed_qualities: qualities.clone(),
-            subscribed_codecs: vec![lk::SubscribedCodec { codec, qualities }],
+            subscribed_qualities: qualities(first_told),
+            subscribed_codecs: codecs,
         };
         let connection = participants.get(&publication.publisher).and_then(|p| p.connection);
         context.signal(connection, Response::SubscribedQualityUpdate(update));
         self.tell_shards(id);
     }
+
+    /// What is wanted of a backup by those who need it and do not get it yet.
+    fn wanted_of_missing(&self, id: TrackId, publication: &Publication) -> Option<Quality> {
+        let receivers = publication.subscribers.iter().filter_map(|r| self.participants.get(r));
+        let subscriptions = receivers.filter_map(|receiver| receiver.subscriptions.get(&id));
+        let waiting = subscriptions.filter(|s| s.needs_backup && s.source.is_none());
+        let waiting = waiting.filter(|s| !s.settings.disabled && !publication.blocked);
+        waiting.map(|_| Quality::High).max()
+    }
+}
+
+/// The highest quality that is wanted of a stream.
+fn wanted(publication: &Publication) -> Option<Quality> {
+    let wishes = publication.wanted.values().filter(|_| !publication.blocked);
+    wishes.copied().max().flatten()
+}
+
+/// What is wanted of a codec, as the protocol says it.
+fn subscribed(codec: String, wanted: Option<Quality>) -> lk::SubscribedCodec {
+    lk::SubscribedCodec { codec, qualities: qualities(wanted) }
+}
+
+fn qualities(wanted: Option<Quality>) -> Vec<lk::SubscribedQuality> {
+    let all = Quality::ALL.into_iter();
+    all.map(|quality| lk::SubscribedQuality {
+        quality: quality.to_lk().into(),
+        enabled: Some(quality) <= wanted,
+    })
+    .collect()
 }
 
 #[cfg(test)]

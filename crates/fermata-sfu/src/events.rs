@@ -83,7 +83,8 @@ impl Sfu {
         let Some(participant) = self.participants.get(&id) else { return };
         let tracks = participant.publications.values().copied();
         let changed = |id: &TrackId| {
-            self.tracks.get(id).is_some_and(|track| track.muted_noted != track.info.muted)
+            let track = self.tracks.get(id).filter(|track| track.backup_of.is_none());
+            track.is_some_and(|track| track.muted_noted != track.info.muted)
         };
         for track in tracks.filter(changed).collect::<Vec<_>>() {
             self.tell_muted(id, track);
@@ -127,7 +128,9 @@ impl Sfu {
         tracks.sort_unstable();
         for track in tracks {
             let Some(publication) = self.tracks.get_mut(&track) else { continue };
-            if std::mem::replace(&mut publication.told_published, true) {
+            if publication.backup_of.is_some()
+                || std::mem::replace(&mut publication.told_published, true)
+            {
                 continue;
             }
             let track = Box::new(publication.info.clone());

@@ -246,6 +246,7 @@ impl Sfu {
             ping_interval: PING_INTERVAL_S,
             server_info: Some(self.server_info()),
             sif_trailer,
+            ice_servers: self.ice_servers(id),
             enabled_publish_codecs: enabled_codecs(),
             fast_publish: true,
             ..Default::default()
@@ -254,6 +255,13 @@ impl Sfu {
         self.announce(id);
         self.order_token(id);
         self.room_numbers_changed(room_id);
+    }
+
+    /// The relays that a participant may use, with credentials of its own.
+    pub(crate) fn ice_servers(&self, id: ParticipantId) -> Vec<lk::IceServer> {
+        let Some(participant) = self.participants.get(&id) else { return Vec::new() };
+        let relays = self.config.relays.iter();
+        relays.map(|relays| relays.grant(&participant.sid, self.context.now.wall)).collect()
     }
 
     /// Subscribes, offers, and takes what came along with the join.

@@ -19,6 +19,7 @@
 //! - every queue and map has a bound in `limits.rs` or in [`Limits`].
 
 pub mod admission;
+mod backup;
 mod command;
 mod config;
 mod context;
@@ -60,7 +61,7 @@ mod subscribe;
 mod timer;
 mod update;
 
-pub use config::{Limits, SfuConfig};
+pub use config::{Limits, Relays, SfuConfig};
 pub use data::read_data_packet;
 pub use local::Local;
 pub use seam::{ShardHop, ShardId, ShardOrder, ShardReport};

@@ -88,6 +88,13 @@ pub(crate) const DYNACAST_DOWN_DELAY: Duration = Duration::from_secs(5);
 /// How often waiting video may go out on a connection: short against a picture, long against what the shell needs
 /// for a turn.
 pub(crate) const PACE_TICK: Duration = Duration::from_millis(1);
+/// On a narrow path a connection may save up what so many ticks give.
+pub(crate) const PACE_BURST_TICKS: u64 = 5;
+/// On a narrow path the last packet that waits should be gone after this: the keyframe with which the smallest picture
+/// begins may take two seconds of all that a path for voices takes. Faster, and it fills the path's own queue, or is lost.
+pub(crate) const PACE_WAIT_SECONDS_MAX: usize = 3;
+/// Length that packets are taken for when it is looked how long the last of them would wait, bytes.
+pub(crate) const PACE_PACKET_LEN: usize = 1_200;
 /// Ticks that a connection may catch up on when the shell came late. More would be the burst that pacing prevents.
 pub(crate) const CATCH_UP_TICKS: u64 = 4;
 /// Video that waits on one connection, packets: an eighth of a second at full pace, and more than the keyframes of a
@@ -198,3 +205,7 @@ pub(crate) const SHARDS_MAX: usize = 64;
 pub(crate) const REPORTS_WAITING_MAX: usize = 16_384;
 /// Deadlines that are served in one step. The rest follows in the next, behind what came meanwhile.
 pub(crate) const TIMERS_PER_STEP: usize = 256;
+
+/// How long credentials of relays are good. Clients keep them for the life of a stay; who has a relayed connection by
+/// then keeps it, and every resume brings new ones.
+pub(crate) const RELAY_GRANT_LIFETIME: Duration = Duration::from_hours(24);

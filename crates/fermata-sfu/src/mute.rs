@@ -39,9 +39,7 @@ impl Sfu {
             return;
         }
         let Some(track) = self.own_track(id, &request.sid) else { return };
-        let Some(publication) = self.tracks.get_mut(&track) else { return };
-        publication.client_muted = request.muted;
-        self.refresh_muted(track);
+        self.set_client_muted(track, request.muted);
     }
 
     /// Asks the client to mute its track, and takes it as muted.
@@ -51,10 +49,18 @@ impl Sfu {
             return;
         }
         let Some(track) = self.own_track(id, sid) else { return };
-        if let Some(publication) = self.tracks.get_mut(&track) {
-            publication.client_muted = true;
+        self.set_client_muted(track, true);
+    }
+
+    /// The client says that a track, and so its backup, is silent or not.
+    fn set_client_muted(&mut self, track: TrackId, muted: bool) {
+        let backup = self.tracks.get(&track).and_then(|track| track.backup.track);
+        for id in std::iter::once(track).chain(backup) {
+            if let Some(publication) = self.tracks.get_mut(&id) {
+                publication.client_muted = muted;
+            }
+            self.refresh_muted(id);
         }
-        self.refresh_muted(track);
     }
 
     /// A track of this participant, published or only announced.
@@ -69,7 +75,8 @@ impl Sfu {
     /// Takes note if the track is only announced so far.
     fn mute_pending(&mut self, id: ParticipantId, sid: &str, muted: bool) -> bool {
         let Some(participant) = self.participants.get_mut(&id) else { return false };
-        let pending = participant.pending.iter_mut().find(|pending| pending.info.sid == sid);
+        let mut announced = participant.pending.iter_mut().filter(|p| p.backup_of.is_none());
+        let pending = announced.find(|pending| pending.info.sid == sid);
         let Some(pending) = pending else { return false };
         pending.info.muted = muted;
         true

@@ -84,6 +84,7 @@ impl Sfu {
                 participant.offer_sdp.clear();
                 context.timers.disarm(Timer::Negotiation(id));
                 let restart = participant.restart_wanted;
+                self.choose_sources(id);
                 self.send_offer(id, restart);
                 self.refresh_pictures(id);
             }
@@ -134,6 +135,7 @@ impl Sfu {
         // First, so that the answer can say how announced tracks are to be encoded.
         self.on_offered_media(id, &offered);
         self.send_answer(id, offer);
+        self.choose_sources(id);
         self.ask_sections(id);
         self.refresh_pictures(id);
     }

@@ -26,6 +26,8 @@ pub(crate) struct PendingTrack {
     pub(crate) kind: MediaKind,
     /// The announcement says in which codec it is to come; otherwise its m-line does.
     pub(crate) names_codec: bool,
+    /// The track of which it is a further codec.
+    pub(crate) backup_of: Option<TrackId>,
     pub(crate) info: lk::TrackInfo,
 }
 
@@ -56,6 +58,12 @@ pub(crate) struct Subscription {
     /// Where it goes out; missing while a single connection has no free section.
     pub(crate) mid: Option<Mid>,
     pub(crate) settings: Settings,
+    /// What goes out: the track itself or its backup; nothing while there is none that the client can decode.
+    pub(crate) source: Option<TrackId>,
+    /// The client cannot decode the track itself, but its backup.
+    pub(crate) needs_backup: bool,
+    /// It was told that it can decode neither.
+    pub(crate) told_unsupported: bool,
 }
 
 /// A participant.

@@ -6,6 +6,7 @@ use fermata_transport::{AudioTuning, MediaKind, Mid, Rid};
 use fermata_types::{Media, ParticipantSid, TrackSid};
 use livekit_protocol as lk;
 
+use crate::backup::Backup;
 use crate::dynacast::Dynacast;
 use crate::forward::{LayerSpec, Quality};
 use crate::key::{ParticipantId, RoomId, TrackId};
@@ -46,6 +47,10 @@ pub(crate) struct Publication {
     /// Muted or not, when it was last looked at.
     pub(crate) muted_noted: bool,
     pub(crate) dynacast: Dynacast,
+    /// For those who cannot decode its codec.
+    pub(crate) backup: Backup,
+    /// The track of which it is the backup, under the same sid.
+    pub(crate) backup_of: Option<TrackId>,
 }
 
 /// What a track is made of; the rest begins empty.
@@ -61,6 +66,7 @@ pub(crate) struct NewPublication {
     pub(crate) sdp_track_id: String,
     pub(crate) rids: Vec<Rid>,
     pub(crate) info: lk::TrackInfo,
+    pub(crate) backup_of: Option<TrackId>,
 }
 
 impl Publication {
@@ -93,6 +99,8 @@ impl Publication {
             told_subscribed: false,
             told_published: false,
             dynacast: Dynacast::default(),
+            backup: Backup::default(),
+            backup_of: new.backup_of,
         }
     }
 

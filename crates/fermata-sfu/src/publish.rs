@@ -34,11 +34,8 @@ impl Sfu {
             self.context.signal(connection, Response::RequestResponse(response));
             return;
         }
-        // A further codec of a track that is there: told as known; its media is never asked for.
         if let Some(track) = self.own_track(id, &request.sid) {
-            let info = self.tracks.get(&track).map(|track| track.info.clone());
-            let published = lk::TrackPublishedResponse { cid: request.cid, track: info };
-            self.context.signal(connection, Response::TrackPublished(published));
+            self.on_add_backup(id, track, request);
             return;
         }
         let sid = self.new_track_sid().to_string();
@@ -91,7 +88,10 @@ impl Sfu {
     pub(crate) fn own_track(&self, id: ParticipantId, sid: &str) -> Option<TrackId> {
         let participant = self.participants.get(&id)?;
         let mut own = participant.publications.values().copied();
-        own.find(|track| self.tracks.get(track).is_some_and(|track| track.sid.as_str() == sid))
+        own.find(|track| {
+            let publication = self.tracks.get(track);
+            publication.is_some_and(|p| p.sid.as_str() == sid && p.backup_of.is_none())
+        })
     }
 
     /// Takes note of what an offer sends and of what it stopped sending.
@@ -142,7 +142,10 @@ impl Sfu {
         let mut published = Vec::new();
         while let Some(participant) = self.participants.get_mut(&id) {
             let Some((pending, unbound)) = take_match(participant) else { break };
-            published.push(self.publish(id, pending, unbound));
+            match pending.backup_of {
+                Some(of) => self.publish_backup(id, of, pending, unbound),
+                None => published.push(self.publish(id, pending, unbound)),
+            }
         }
         if published.is_empty() {
             return;
@@ -157,15 +160,23 @@ impl Sfu {
         }
     }
 
-    fn publish(&mut self, id: ParticipantId, pending: PendingTrack, unbound: Unbound) -> TrackId {
+    /// Publishes a track, or the backup of one.
+    pub(crate) fn publish(
+        &mut self,
+        id: ParticipantId,
+        pending: PendingTrack,
+        unbound: Unbound,
+    ) -> TrackId {
         let track = TrackId(self.next_id());
-        let PendingTrack { mut info, kind, names_codec, .. } = pending;
+        let PendingTrack { mut info, kind, names_codec, backup_of, .. } = pending;
         unbound.mid.as_str().clone_into(&mut info.mid);
         if let Some(codec) = unbound.codec.filter(|_| !names_codec) {
             set_mime(&mut info, codec);
         }
         let sid = fermata_types::TrackSid::from_text(&info.sid);
-        self.track_ids.insert(sid.clone(), track);
+        if backup_of.is_none() {
+            self.track_ids.insert(sid.clone(), track);
+        }
         if let Some(participant) = self.participants.get_mut(&id) {
             participant.publications.insert(unbound.mid, track);
             let publication = Publication::new(NewPublication {
@@ -180,12 +191,22 @@ impl Sfu {
                 sdp_track_id: unbound.track_id,
                 rids: unbound.rids,
                 info,
+                backup_of,
             });
             if kind == MediaKind::Audio
                 && let Some(link) = participant.up.as_mut()
             {
                 let (mid, tuning) = (publication.mid, publication.tuning());
                 link.with(&mut self.context, |t| t.tune_audio(mid, tuning));
+            }
+            let named = Codec::from_mime(&publication.info.mime_type);
+            if kind == MediaKind::Video
+                && let Some(codec) = named.filter(|_| names_codec)
+                && let Some(link) = participant.up.as_mut()
+            {
+                // Clients announce a codec and leave it to us to choose it.
+                let mid = publication.mid;
+                link.with(&mut self.context, |t| t.prefer_codec(mid, codec));
             }
             self.tracks.insert(track, publication);
             self.begin_blocked(id, track);
@@ -200,6 +221,9 @@ impl Sfu {
 
     /// Takes a track away from everybody while its publisher stays.
     pub(crate) fn unpublish(&mut self, track: TrackId) {
+        if self.withdraw_backup(track) {
+            return;
+        }
         let publisher = self.tracks.get(&track).map(|publication| publication.publisher);
         let told = self.told_track(track);
         self.withdraw(track);
@@ -210,6 +234,10 @@ impl Sfu {
 
     /// Takes a track away from everybody; no event says so.
     pub(crate) fn withdraw(&mut self, track: TrackId) {
+        let Some(publication) = self.tracks.get(&track) else { return };
+        if let Some(backup) = publication.backup.track {
+            self.withdraw_backup(backup);
+        }
         let Some(publication) = self.tracks.get(&track) else { return };
         let publisher = publication.publisher;
         let subscribers: Vec<_> = publication.subscribers.iter().copied().collect();
@@ -273,7 +301,8 @@ fn take_match(participant: &mut Participant) -> Option<(PendingTrack, Unbound)> 
     });
     let (p, u) = named.or_else(|| {
         unbound.iter().enumerate().find_map(|(u, unbound)| {
-            Some((pending.iter().position(|pending| pending.kind == unbound.kind)?, u))
+            let fits = |p: &PendingTrack| p.kind == unbound.kind && p.backup_of.is_none();
+            Some((pending.iter().position(fits)?, u))
         })
     })?;
     let unbound = unbound.remove(u);
@@ -291,13 +320,7 @@ fn pending_track(sid: String, request: lk::AddTrackRequest) -> PendingTrack {
     cids.extend(codecs.iter().map(|codec| codec.cid.clone()).filter(|cid| !cid.is_empty()));
     let mut layers = request.layers;
     layers.truncate(TRACK_LAYERS_MAX);
-    let codecs: Vec<_> = codecs
-        .into_iter()
-        .enumerate()
-        // A codec without a name of its own is a backup that is not there yet.
-        .filter(|(n, codec)| *n == 0 || !codec.cid.is_empty())
-        .map(|(_, codec)| codec_info(kind, codec))
-        .collect();
+    let codecs: Vec<_> = codecs.into_iter().map(|codec| codec_info(kind, codec)).collect();
     let default_mime = if kind == MediaKind::Audio { "audio/opus" } else { "video/VP8" };
     let mime = codecs.first().map_or(default_mime, |codec| codec.mime_type.as_str()).to_owned();
     let mut audio_features = request.audio_features;
@@ -326,7 +349,7 @@ fn pending_track(sid: String, request: lk::AddTrackRequest) -> PendingTrack {
         packet_trailer_features,
         ..Default::default()
     };
-    PendingTrack { cids, kind, names_codec, info }
+    PendingTrack { cids, kind, names_codec, backup_of: None, info }
 }
 
 fn codec_info(kind: MediaKind, codec: lk::SimulcastCodec) -> lk::SimulcastCodecInfo {

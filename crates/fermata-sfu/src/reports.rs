@@ -47,8 +47,10 @@ impl Sfu {
             Report::Codec(track, codec) => {
                 let Some(publication) = self.tracks.get_mut(&track) else { return };
                 let publisher = publication.publisher;
-                if set_mime(&mut publication.info, codec) {
+                let backup = publication.backup_of.is_some();
+                if set_mime(&mut publication.info, codec) && !backup {
                     self.announce(publisher);
+                    self.choose_sources_of(track);
                 }
             }
             Report::Wanted { track, at, wanted } => self.on_wanted(track, at, wanted),
@@ -116,6 +118,7 @@ impl Sfu {
     fn tell_stream_state(&mut self, id: ParticipantId, track: TrackId, paused: bool) {
         let Some(participant) = self.participants.get(&id) else { return };
         let Some(publication) = self.tracks.get(&track) else { return };
+        let track = publication.backup_of.unwrap_or(track);
         if !participant.subscriptions.contains_key(&track) {
             return;
         }

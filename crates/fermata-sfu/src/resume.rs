@@ -37,6 +37,7 @@ impl Sfu {
         self.context.stats.resumes += 1;
         let server_info = self.server_info();
         let room_sid = self.room_sid(id);
+        let ice_servers = self.ice_servers(id);
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let connection = join.connection;
         if let Some(old) = participant.connection.replace(connection) {
@@ -60,6 +61,7 @@ impl Sfu {
         }
         let response = lk::ReconnectResponse {
             server_info: Some(server_info),
+            ice_servers,
             last_message_seq,
             ..Default::default()
         };

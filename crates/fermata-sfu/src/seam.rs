@@ -207,7 +207,7 @@ pub(crate) struct Batch {
     pub(crate) packets: Vec<Packet>,
 }
 
-/// One of them; its payload are the next `len` bytes.
+/// One of them; the next bytes are its dependency descriptor, then its payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet {
     pub(crate) track: TrackId,
@@ -219,5 +219,8 @@ pub(crate) struct Packet {
     pub(crate) arrived: Instant,
     pub(crate) audio_level_db: Option<i8>,
     pub(crate) voice_activity: Option<bool>,
+    /// Bytes of its dependency descriptor; 0 if it has none.
+    pub(crate) dependency_len: usize,
+    /// Bytes of its payload.
     pub(crate) len: usize,
 }

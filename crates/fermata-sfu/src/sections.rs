@@ -124,8 +124,10 @@ fn give_section(
     let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
     section.track = Some(track);
     subscription.mid = Some(section.mid);
-    let order = Order::Move { peer: participant.id, track, mid: subscription.mid };
-    context.order(participant.shard, order);
+    if let Some(track) = subscription.source {
+        let order = Order::Move { peer: participant.id, track, mid: subscription.mid };
+        context.order(participant.shard, order);
+    }
 }
 
 /// Forgets sections in which the client does not receive any more; their tracks wait again.
@@ -134,10 +136,14 @@ fn drop_closed_sections(participant: &mut Participant, offered: &Offered, contex
     sections.retain(|section| {
         let open = offered.sections.iter().any(|o| o.mid == section.mid && o.placeholder);
         if !open && let Some(track) = section.track {
-            if let Some(subscription) = subscriptions.get_mut(&track) {
+            let subscription = subscriptions.get_mut(&track);
+            let source = subscription.and_then(|subscription| {
                 subscription.mid = None;
+                subscription.source
+            });
+            if let Some(track) = source {
+                context.order(*shard, Order::Move { peer: *id, track, mid: None });
             }
-            context.order(*shard, Order::Move { peer: *id, track, mid: None });
         }
         open
     });

@@ -70,7 +70,9 @@ impl Sfu {
             .shards
             .iter()
             .take(SHARDS_MAX)
-            .map(|candidates| TransportConfig {
+            .enumerate()
+            .map(|(place, candidates)| TransportConfig {
+                tcp_candidates: config.tcp.get(place).cloned().unwrap_or_default(),
                 candidates: candidates.clone(),
                 certificate: certificate.clone(),
                 data_message_len_max: DATA_LEN_MAX,
@@ -144,7 +146,7 @@ impl Sfu {
             rooms: self.rooms.len() as u64,
             participants: self.participants.len() as u64,
             participants_connecting: self.connecting.values().sum::<usize>() as u64,
-            tracks: self.tracks.len() as u64,
+            tracks: self.track_ids.len() as u64,
             subscriptions: people.map(|p| p.subscriptions.len() as u64).sum(),
             ..self.context.stats.clone()
         }

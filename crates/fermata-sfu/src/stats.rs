@@ -34,6 +34,10 @@ stats! {
     subscriptions,
     /// Gauge: WebRTC connections.
     transports,
+    /// Gauge: those of them whose media goes over UDP.
+    transports_udp,
+    /// Gauge: those of them whose media goes over TCP.
+    transports_tcp,
     /// Joins admitted, resumes not counted.
     joins_admitted,
     /// Joins refused.

@@ -49,7 +49,8 @@ impl Sfu {
             return false;
         };
         let Some(publisher) = self.participants.get(&publication.publisher) else { return false };
-        if publisher.id == id || publisher.room != participant.room {
+        let backup = publication.backup_of.is_some();
+        if backup || publisher.id == id || publisher.room != participant.room {
             return false;
         }
         // Nobody is told of a hidden publisher, so nobody can make sense of its tracks.
@@ -92,7 +93,7 @@ impl Sfu {
         let stream = stream_id(&publisher_sid, publication.stream_name());
         let (kind, sid) = (publication.kind, publication.sid.to_string());
         let tuning = (kind == MediaKind::Audio).then(|| publication.tuning());
-        let added = participant.down.as_mut().and_then(|link| {
+        let mid = participant.down.as_mut().and_then(|link| {
             link.with(context, |t| {
                 let mid = t.add_track(kind, &stream, &sid);
                 if let Some(tuning) = tuning {
@@ -101,37 +102,34 @@ impl Sfu {
                 mid
             })
         });
-        let subscription = Subscription { mid: added, settings: Settings::default() };
+        let subscription = Subscription {
+            mid,
+            settings: Settings::default(),
+            source: None,
+            needs_backup: false,
+            told_unsupported: false,
+        };
         participant.subscriptions.insert(track, subscription);
-        let shard = participant.shard;
+        placement.add(participant.shard);
         publication.subscribers.insert(id);
-        if shard != publication.shard {
-            let there = publication.mirrors.entry(shard).or_insert(0);
-            *there += 1;
-            if *there == 1 {
-                context.order(shard, Order::Mirror(Box::new(publication.spec())));
-                context.order(publication.shard, Order::Feed { track, to: shard, on: true });
-            }
-        }
-        placement.add(shard);
-        context.order(shard, Order::Subscribe { peer: id, track, mid: added });
         if !publication.told_subscribed {
             publication.told_subscribed = true;
             let told = lk::TrackSubscribed { track_sid: sid };
             context.signal(publisher_connection, Response::TrackSubscribed(told));
         }
+        // What the client can decode is known once it has answered.
+        self.attach(id, track, track);
         self.tell_shards(track);
         true
     }
 
     /// Takes a subscription away; the caller negotiates.
     pub(crate) fn unsubscribe(&mut self, id: ParticipantId, track: TrackId) {
+        self.detach(id, track);
         let Self { participants, tracks, context, placement, .. } = self;
         let Some(participant) = participants.get_mut(&id) else { return };
         let Some(subscription) = participant.subscriptions.remove(&track) else { return };
-        let shard = participant.shard;
-        placement.remove(shard);
-        context.order(shard, Order::Unsubscribe { peer: id, track });
+        placement.remove(participant.shard);
         if let Some(mid) = subscription.mid {
             let section = participant.sections.iter_mut().find(|section| section.mid == mid);
             if let Some(section) = section {
@@ -143,19 +141,11 @@ impl Sfu {
                 link.with(context, |session| session.stop_track(mid));
             }
         }
-        let Some(publication) = tracks.get_mut(&track) else { return };
-        publication.subscribers.remove(&id);
-        if let Some(there) = publication.mirrors.get_mut(&shard) {
-            *there = there.saturating_sub(1);
-            if *there == 0 {
-                publication.mirrors.remove(&shard);
-                publication.wanted.remove(&shard);
-                context.order(publication.shard, Order::Feed { track, to: shard, on: false });
-                context.order(shard, Order::Unpublish(track));
-                self.update_dynacast(track);
-            }
+        if let Some(publication) = tracks.get_mut(&track) {
+            publication.subscribers.remove(&id);
         }
         self.tell_shards(track);
+        self.update_dynacast(track);
     }
 
     /// Frees the tracks that a leaving participant received.
@@ -247,8 +237,13 @@ impl Sfu {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let Some(subscription) = participant.subscriptions.get_mut(&track) else { return };
         subscription.settings = settings;
-        let order = Order::Settings { peer: id, track, settings };
-        self.context.order(participant.shard, order);
+        match subscription.source {
+            Some(track) => {
+                let order = Order::Settings { peer: id, track, settings };
+                self.context.order(participant.shard, order);
+            }
+            None => self.update_dynacast(track),
+        }
     }
 
     /// Asks for keyframes of every video that the participant should see and does not yet.

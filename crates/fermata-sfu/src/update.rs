@@ -20,7 +20,7 @@ impl Sfu {
     pub(crate) fn participant_info(&self, id: ParticipantId) -> Option<lk::ParticipantInfo> {
         let participant = self.participants.get(&id)?;
         let tracks = participant.publications.values().filter_map(|track| self.tracks.get(track));
-        let mut tracks: Vec<_> = tracks.collect();
+        let mut tracks: Vec<_> = tracks.filter(|track| track.backup_of.is_none()).collect();
         tracks.sort_by_key(|track| track.id);
         Some(participant.info(tracks.into_iter().map(|track| track.info.clone()).collect()))
     }

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use fermata_types::{Downlink, Via};
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
 use support::{Client, Vp8Packet, World, join, single};
@@ -83,6 +84,12 @@ fn stream_states(client: &Client) -> Vec<lk::StreamState> {
     updates.flatten().map(lk::StreamStateInfo::state).collect()
 }
 
+/// The latest sample of somebody says of the way to it.
+fn downlink(world: &World, client: usize) -> Downlink {
+    let sid = &world.clients[client].sid;
+    world.samples.iter().rfind(|sample| sample.stay.as_str() == sid).unwrap().downlink
+}
+
 #[test]
 fn sound_goes_on_pictures_give_way_and_come_back() {
     for alone in [false, true] {
@@ -110,22 +117,34 @@ fn sound_goes_on_pictures_give_way_and_come_back() {
         assert_eq!(stream_states(&world.clients[bob]), []);
         assert_eq!(world.sfu.stats().participants_constrained, 0);
         assert!(world.sfu.stats().padding_out > 0, "room is looked for");
+        let wide = downlink(&world, bob);
+        assert_eq!((wide.tracks_limited, wide.tracks_paused), (0, 0));
+        assert_eq!(wide.via, Some(Via::Udp));
+        assert!(wide.estimate_bps.is_some());
+        assert_eq!(downlink(&world, ann).estimate_bps, None, "nothing goes to her");
 
         // Room for sound, and not for half of the picture.
         policer.borrow_mut().bps = 150_000.0;
         talk.go_on(&mut world, &policer, 8);
         assert_eq!(stream_states(&world.clients[bob]).last(), Some(&lk::StreamState::Paused));
         assert_eq!(world.sfu.stats().participants_constrained, 1);
+        let narrow = downlink(&world, bob);
+        assert_eq!((narrow.tracks_limited, narrow.tracks_paused), (0, 1));
         let heard = world.clients[bob].heard(&mic).len();
         policer.borrow_mut().dropped = 0;
         talk.go_on(&mut world, &policer, 4);
         let dropped = policer.borrow().dropped;
         assert!(world.clients[bob].heard(&mic).len() - heard >= 198, "{dropped} dropped");
+        // How much is not said here: bursts of padding pass what polices.
+        assert!(downlink(&world, bob).estimate_bps.is_some());
 
         policer.borrow_mut().bps = 1e9;
         talk.go_on(&mut world, &policer, 20);
         assert_eq!(stream_states(&world.clients[bob]).last(), Some(&lk::StreamState::Active));
         assert_eq!(world.sfu.stats().participants_constrained, 0);
+        let back = downlink(&world, bob);
+        assert_eq!((back.tracks_limited, back.tracks_paused), (0, 0));
+        assert!(back.estimate_bps.unwrap() > 1_300_000, "all that is sent: {back:?}");
         let seen = world.clients[bob].heard(&cam).len();
         talk.go_on(&mut world, &policer, 4);
         assert_eq!(world.clients[bob].heard(&cam).len() - seen, 100 * PACKETS);
@@ -134,5 +153,8 @@ fn sound_goes_on_pictures_give_way_and_come_back() {
         assert_eq!(world.clients[eve].heard(&mic).len(), 2_050);
         assert_eq!(world.clients[eve].heard(&cam).len(), usize::from(talk.pictures) * PACKETS);
         assert_eq!(stream_states(&world.clients[eve]), []);
+        let eves = world.samples.iter().filter(|it| it.stay.as_str() == world.clients[eve].sid);
+        let held = eves.map(|it| it.downlink.tracks_limited + it.downlink.tracks_paused);
+        assert_eq!(held.sum::<u32>(), 0);
     }
 }

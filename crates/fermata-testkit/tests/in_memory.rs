@@ -225,6 +225,7 @@ fn forward(to: &mut End, now: Now, mid: Mid, packet: &Got) {
         marker: packet.marker,
         payload: &packet.payload,
         vp8: None,
+        dependency: None,
         audio_level_db: packet.audio_level_db,
         voice_activity: packet.voice_activity,
         at: now.instant,

@@ -56,8 +56,11 @@ impl Channel {
 /// How to build a connection.
 #[derive(Debug, Clone)]
 pub struct TransportConfig {
-    /// Host candidates that we announce: addresses at which the shell receives for this connection.
+    /// Host candidates over UDP that we announce: addresses at which the shell receives for this connection.
     pub candidates: Vec<SocketAddr>,
+    /// Passive host candidates over TCP (RFC 6544): addresses at which the shell takes connections in and cuts their
+    /// bytes into datagrams (RFC 4571). None of them is in `candidates` too, port included.
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Our DTLS certificate, shared by all connections. `None`: the connection makes its own, which takes time.
     pub certificate: Option<Certificate>,
     /// Largest data-channel message accepted and announced (`a=max-message-size`), bytes.
@@ -79,6 +82,7 @@ impl Default for TransportConfig {
     fn default() -> Self {
         Self {
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
             certificate: None,
             data_message_len_max: limits::DATA_MESSAGE_LEN_MIN,
             reuse_sections: false,

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use fermata_rtp::Codec;
+use fermata_rtp::dependency::Rewrite;
 use fermata_rtp::vp8::Numbers;
 
 use crate::config::Channel;
@@ -48,11 +49,16 @@ pub enum Event {
 /// How much the path to the peer can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// What may be sent, bits per second on the wire.
+    /// What it can take, bits per second on the wire.
     pub bps: u64,
+    /// How fast packets should go out, bits per second on the wire, once the path was found to be narrow; `None`: as
+    /// fast as they come.
+    pub pace_bps: Option<u64>,
     /// Something says that no more gets through: delays that grow, loss, the peer, or its silence. If not, `bps` is
     /// only what was tried so far.
     pub limited: bool,
+    /// How many of a hundred packets are lost whatever is sent, 0 to 20.
+    pub inherent_loss_percent: u8,
 }
 
 /// 1 to 64 extended sequence numbers, as given to [`crate::Transport::send_rtp`], within a run of 64.
@@ -112,6 +118,8 @@ pub struct RtpIn<'d> {
     pub marker: bool,
     /// Payload without header and padding. Empty: padding alone, sent to probe the path.
     pub payload: &'d [u8],
+    /// Its dependency descriptor; never with VP8, which says everything in its payload.
+    pub dependency: Option<&'d [u8]>,
     /// When the datagram arrived.
     pub arrived: Instant,
     /// Audio level, -127 to 0 dBov (RFC 6464).
@@ -136,12 +144,25 @@ pub struct RtpOut<'a> {
     pub payload: &'a [u8],
     /// What goes into the VP8 payload descriptor in the place of what is there.
     pub vp8: Option<Numbers>,
+    /// Its dependency descriptor; left out where that was not agreed.
+    pub dependency: Option<DependencyOut<'a>>,
     /// Audio level, -127 to 0 dBov (RFC 6464).
     pub audio_level_db: Option<i8>,
     /// Voice activity flag (RFC 6464).
     pub voice_activity: Option<bool>,
     /// The moment `timestamp` stands for, on our clock; goes into sender reports.
     pub at: Instant,
+}
+
+/// A dependency descriptor on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct DependencyOut<'a> {
+    /// As it came, at most [`fermata_rtp::dependency::DESCRIPTOR_LEN_MAX`] bytes.
+    pub descriptor: &'a [u8],
+    /// How many decode targets its stream has, 1 to 32.
+    pub targets: u8,
+    /// What is changed.
+    pub rewrite: Rewrite,
 }
 
 /// Dense name of a sending section of one connection; see [`crate::Transport::send_slot`].

@@ -38,6 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod candidates;
 mod config;
 mod description;
 mod dtls;
@@ -57,15 +58,17 @@ mod sctp;
 mod send;
 mod session;
 mod stats;
-mod stun;
+pub mod stun;
 mod transport;
+pub mod turn;
 mod wire;
 
+pub use candidates::Protocol;
 pub use config::{Channel, PeerKind, TransportConfig};
 pub use description::sanitise_token;
 pub use dtls::{Certificate, CertificateError};
 pub use error::{SdpError, SendError, TransportError};
-pub use event::{Estimate, Event, Lost, RtpIn, RtpOut, SendSlot, SenderInfo};
+pub use event::{DependencyOut, Estimate, Event, Lost, RtpIn, RtpOut, SendSlot, SenderInfo};
 pub use fermata_rtp::Codec;
 pub use fermata_types::MediaKind;
 pub use id::{Mid, Rid};

@@ -74,6 +74,9 @@ pub const BANDWIDTH_MIN_BPS: u64 = 30_000;
 /// Greatest estimate, bits per second: nobody receives more.
 pub const BANDWIDTH_MAX_BPS: u64 = 100_000_000;
 
+/// Packets go out at this percentage of what the path can take. A little more, so that a larger picture is gone before
+/// the next; much more, and a keyframe would fill the queue of the path, in which sound waits, too.
+pub(crate) const PACE_PERCENT: u64 = 110;
 /// An estimate that moves by less is not told, hundredths of what was told last.
 pub const BANDWIDTH_TOLD_PERCENT: u64 = 3;
 

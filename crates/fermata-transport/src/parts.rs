@@ -47,7 +47,7 @@ pub(crate) struct Payload {
     pub(crate) rtx: Option<u8>,
 }
 
-/// Header extension ids, 1 to 14, of those agreed (RFC 8285).
+/// Header extension ids of those agreed, 1 to 14 where nothing else is said (RFC 8285).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ExtensionIds {
     /// `sdes:mid` (RFC 9143).
@@ -62,6 +62,8 @@ pub(crate) struct ExtensionIds {
     pub(crate) abs_send_time: Option<u8>,
     /// Audio level (RFC 6464).
     pub(crate) audio_level: Option<u8>,
+    /// Dependency descriptor ("RTP Payload Format For AV1", appendix A); up to 255.
+    pub(crate) dependency: Option<u8>,
 }
 
 /// Feedback agreed on a section (RFC 4585): what its receiver may send.
@@ -91,6 +93,7 @@ pub(crate) struct RemoteSsrc {
 
 /// One audio or video section as it stands after a negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is agreed or said by itself")]
 pub(crate) struct LineConfig {
     /// Its name, the same in SDP, in packets and in our calls.
     pub(crate) mid: Mid,
@@ -107,6 +110,8 @@ pub(crate) struct LineConfig {
     pub(crate) payloads: Vec<Payload>,
     /// Extensions agreed on this section, a part of [`Negotiated::extensions`].
     pub(crate) extensions: ExtensionIds,
+    /// The peer takes both forms of header extensions (`a=extmap-allow-mixed`, RFC 8285 section 6).
+    pub(crate) mixed: bool,
     /// Feedback agreed.
     pub(crate) feedback: Feedback,
     /// Simulcast layers that the peer announced to send, in its order; empty without simulcast.

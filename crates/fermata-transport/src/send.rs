@@ -30,7 +30,12 @@ impl Wire {
     /// Bytes on the wire of a packet with that much payload on that section now, with an audio level where one was
     /// agreed; 0 if the section does not send.
     pub fn wire_len(&self, slot: SendSlot, payload_len: usize) -> usize {
-        self.media.wire_len(slot, payload_len)
+        self.media.wire_len(slot, payload_len, None)
+    }
+
+    /// The same of one packet, with its dependency descriptor where one was agreed.
+    pub fn wire_len_of(&self, slot: SendSlot, packet: &RtpOut<'_>) -> usize {
+        self.media.wire_len(slot, packet.payload.len(), packet.dependency.as_ref())
     }
 
     /// Writes one media packet into the arena: header, extensions, payload (with other VP8 numbers if told), RTP

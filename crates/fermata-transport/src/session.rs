@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use fermata_rtp::Codec;
 use fermata_types::MediaKind;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::candidates::HostCandidates;
 use crate::config::{PeerKind, TransportConfig};
 use crate::dtls::Certificate;
 use crate::error::SdpError;
@@ -76,7 +78,7 @@ impl Session {
             kind,
             credentials: local.clone(),
             fingerprint: config.certificate.as_ref().map(digest_of).unwrap_or_default(),
-            candidates: config.candidates.clone(),
+            candidates: HostCandidates::new(&config.candidates, &config.tcp_candidates),
             message_len_max: config.data_message_len_max.max(limits::DATA_MESSAGE_LEN_MIN),
             reuse_sections: config.reuse_sections,
             seed: drawn(&mut rng),
@@ -127,6 +129,12 @@ impl Session {
     /// Negotiates Opus on this section so, from the next answer or offer on. Default: DTX on, mono.
     pub fn tune_audio(&mut self, mid: Mid, tuning: AudioTuning) {
         self.negotiation.tune_audio(mid, tuning);
+    }
+
+    /// Asks for a codec on a section that the client offered, from the next answer on. Nothing comes of it where that
+    /// codec was not offered.
+    pub fn prefer_codec(&mut self, mid: Mid, codec: Codec) {
+        self.negotiation.prefer_codec(mid, codec);
     }
 
     /// Takes a client's offer and reads what it wants. [`Session::answer`] makes the answer.
@@ -231,6 +239,14 @@ impl Session {
     /// section that went inactive and will carry another track; otherwise continuing the numbers is better.
     pub fn reset_sender(&mut self, mid: Mid) {
         self.negotiation.reset_sender(mid);
+    }
+
+    /// Whether a codec can be sent on a section; `None` as long as that is not known: the section is not agreed
+    /// (yet), or does not send.
+    pub fn sends(&self, mid: Mid, codec: Codec) -> Option<bool> {
+        let line = self.negotiation.negotiated().line(mid)?;
+        let known = line.sending && !line.payloads.is_empty();
+        known.then(|| line.payloads.iter().any(|payload| payload.codec == codec))
     }
 
     fn check_alive(&self) -> Result<(), SdpError> {

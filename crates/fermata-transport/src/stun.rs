@@ -1,23 +1,24 @@
-//! STUN (RFC 8489), as much of it as ICE-lite needs: Binding requests taken apart, answers written.
+//! STUN (RFC 8489), as much of it as ICE-lite and a relay need: messages taken apart, answers written.
 //!
-//! What it is not: no client, no transactions, no long-term credentials, no SHA-256 integrity (ICE has none).
+//! What it is not: no client, no transactions, no SHA-256 integrity (ICE has none). What a method means, its callers
+//! know.
 
 mod message;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub(crate) use message::{Malformed, Message, checksum};
+pub(crate) use message::checksum;
+pub use message::{Attributes, Class, Malformed, Message, Unknown};
+pub use write::Writer;
 pub(crate) use write::{ErrorCode, error_len, success_len, write_error, write_success};
-#[cfg(test)]
-pub(crate) use {message::Class, write::Writer};
 
 /// Bytes of the header.
-const HEADER_LEN: usize = 20;
+pub const HEADER_LEN: usize = 20;
 /// Bytes of an attribute's type and length.
 const ATTRIBUTE_HEADER_LEN: usize = 4;
 /// Bytes of a transaction's name.
-pub(crate) const TRANSACTION_LEN: usize = 12;
+pub const TRANSACTION_LEN: usize = 12;
 /// Bytes of MESSAGE-INTEGRITY: HMAC-SHA1.
 const INTEGRITY_LEN: usize = 20;
 /// Bytes of FINGERPRINT.

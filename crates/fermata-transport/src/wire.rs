@@ -10,6 +10,7 @@ use std::time::Instant;
 use fermata_rtp::header;
 use fermata_srtp::{KeyingMaterial, Opener, Sealer};
 
+use crate::candidates::{HostCandidates, Protocol};
 use crate::config::{Channel, PeerKind, TransportConfig};
 use crate::dtls::{Certificate, Dtls, DtlsClosed, DtlsOutput, Fingerprint, Keys};
 use crate::egress::{Egress, Path};
@@ -91,7 +92,8 @@ impl Wire {
     /// `config` has to be the session's. Without a certificate in it the connection is closed from the beginning.
     pub fn new(now: Instant, config: &TransportConfig, agreement: &Agreement) -> Self {
         let certificate = config.certificate.clone();
-        let ice = IceLite::new(agreement.local.clone());
+        let candidates = HostCandidates::new(&config.candidates, &config.tcp_candidates);
+        let ice = IceLite::new(agreement.local.clone(), candidates);
         let message_len_max = config.data_message_len_max.max(limits::DATA_MESSAGE_LEN_MIN);
         let media = Media::new(now, agreement.random, config.estimate_bandwidth);
         let dtls = certificate.as_ref().map(|certificate| Dtls::new(certificate, Role::Passive));
@@ -287,6 +289,21 @@ impl Wire {
         self.presence == Presence::Up && self.is_alive()
     }
 
+    /// Over what media goes, while the connection is up.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.ice.protocol().filter(|_| self.is_connected())
+    }
+
+    /// The peer's end of the way that media goes, while the connection is up.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.ice.selected().filter(|_| self.is_connected()).map(|path| path.destination)
+    }
+
+    /// Did the peer pass an ICE check from `source` to `destination`, and has it not been silent there too long?
+    pub fn knows(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        self.ice.knows(source, destination)
+    }
+
     /// Ends the connection; the next [`Wire::flush`] says goodbye to the peer, then comes
     /// [`Event::Closed`]. Nothing waits for the peer's reply.
     pub fn close(&mut self) {
@@ -336,7 +353,8 @@ impl Wire {
         self.media.received_stats(mid, rid)
     }
 
-    /// How much the path to the peer can take, once something is known.
+    /// How much the path to the peer can take as of now, once the peer has given feedback. For figures; whoever divides
+    /// it waits for [`Event::Estimate`], which tells changes that matter.
     pub fn estimate(&self) -> Option<Estimate> {
         self.media.estimate()
     }

@@ -83,6 +83,7 @@ fn forward(
                     marker: packet.marker,
                     payload: packet.payload,
                     vp8: None,
+                    dependency: None,
                     audio_level_db: None,
                     voice_activity: None,
                     at: now,

@@ -13,7 +13,7 @@ mod usage;
 
 pub use id::{AccountId, NodeId, ParticipantSid, RoomSid, SdkAppId, TokenId, TrackSid};
 pub use now::Now;
-pub use quality::{Media, SAMPLE_SECONDS, StaySample, TrackSample};
+pub use quality::{Downlink, Media, SAMPLE_SECONDS, StaySample, TrackSample, Via};
 pub use refusal::{Reason, Refusal};
 pub use room::{MediaKind, Role, RoomName, RoomNameError, Scene};
 pub use sku::{Sku, SkuKind, Tier};

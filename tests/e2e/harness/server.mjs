@@ -17,10 +17,10 @@ export const APP = 1400000001;
 let ending = false;
 
 /** Starts `fermata serve --dev` on ports the system chooses. */
-export async function startServer(name) {
+export async function startServer(name, more = []) {
   mkdirSync(artifacts, { recursive: true });
   const log = openSync(join(artifacts, `server-${name}.log`), 'w');
-  const args = ['serve', '--dev', '--http-port', '0', '--udp-port', '0'];
+  const args = ['serve', '--dev', '--http-port', '0', '--udp-port', '0', '--tcp-port', '0', ...more];
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', log] });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
   // A test that fails or is ended must not leave it running.

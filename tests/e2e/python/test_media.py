@@ -110,6 +110,32 @@ async def test_requested_quality_changes_the_layer(guests, codec, protocol):
         await until("the colours", eye.sees)
 
 
+# Layers within one stream.
+@pytest.mark.parametrize("codec", ["VP9", "AV1"])
+async def test_requested_quality_changes_the_spatial_layer(guests, codec):
+    anna = await guests.join("anna", "v1")
+    ben = await guests.join("ben", "v0")
+    picture = Picture(960, 540, codec=rtc.VideoCodec.Value(codec), fps=15, max_bitrate=1_500_000)
+    picture.options.scalability_mode = "L3T3_KEY"
+    await anna.publish(picture)
+    publication = await ben.publication("anna", rtc.TrackKind.KIND_VIDEO)
+    eye = await ben.watch("anna")
+    steps = (
+        (rtc.VideoQuality.VIDEO_QUALITY_HIGH, 540),
+        (rtc.VideoQuality.VIDEO_QUALITY_LOW, 135),
+        (rtc.VideoQuality.VIDEO_QUALITY_MEDIUM, 270),
+        (rtc.VideoQuality.VIDEO_QUALITY_HIGH, 540),
+    )
+    for quality, height in steps:
+        publication.set_video_quality(quality)
+        await until(
+            lambda: f"{codec} at {height}; it is {eye.size}",
+            lambda: eye.size and abs(eye.size[1] - height) <= 1,
+            25,
+        )
+        await until("the colours", eye.sees)
+
+
 async def test_mute_is_told_and_sound_comes_back(guests, protocol):
     anna = await guests.join("anna", protocol)
     ben = await guests.join("ben", protocol)

@@ -26,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 def start_fails(data_dir) -> str:
     """Tries to serve from a folder; what is said about it on standard error."""
-    ended = run("serve", "--dev", "--http-port", "0", "--udp-port", "0", "--data-dir", str(data_dir))
+    ended = run("serve", "--dev", "--http-port", "0", "--udp-port", "0", "--tcp-port", "0", "--data-dir", str(data_dir))
     assert (ended.returncode, ended.stdout) == (1, ""), ended
     return ended.stderr
 

@@ -71,6 +71,15 @@ async def test_a_call_can_be_looked_at_while_it_goes_on_and_afterwards(server, c
         for point in one["Content"] or []:
             assert point["Value"] >= 0 and point["Time"] > 0, one
 
+    def latest(user: str, data_type: str):
+        lines = [one["Content"] for one in found["Data"] if (one["UserId"], one["DataType"]) == (user, data_type)]
+        return lines[0][-1]["Value"] if lines and lines[0] else None
+
+    # The way to whoever receives. The camera of these clients takes some 300 kbit/s or more, and all of it goes out.
+    assert latest("ben", "downEstimate") >= 100_000, found["Data"]
+    assert [latest("ben", name) for name in ("downLimited", "downPaused", "downVia")] == [0, 0, 1], found["Data"]
+    assert latest("anna", "downEstimate") is None, "nothing goes to her"
+
     live = await cloud.call("DescribeTRTCRealTimeScaleData", SdkAppId=str(DEV_APP), StartTime=now() - 600, EndTime=now())
     assert live["Data"] is not None
     quality = await cloud.call("DescribeTRTCRealTimeQualityData", SdkAppId=str(DEV_APP), StartTime=now() - 600, EndTime=now())

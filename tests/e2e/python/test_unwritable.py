@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written_is_named_at_the_start(tmp_path):
     data_dir = tmp_path / "data"
     first = Server("unwritable-start", data_dir)
     assert first.stop() == 0
-    command = [str(harness.BINARY), "serve", "--dev", "--http-port", "0", "--udp-port", "0", "--data-dir", str(data_dir)]
+    command = [str(harness.BINARY), "serve", "--dev", "--http-port", "0", "--udp-port", "0", "--tcp-port", "0", "--data-dir", str(data_dir)]
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))

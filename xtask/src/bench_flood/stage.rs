@@ -134,7 +134,7 @@ impl Server {
     pub(super) fn start(tools: &Tools) -> Result<Self> {
         let mut command = tools.on(0);
         command.arg(&tools.server);
-        command.args(["serve", "--dev", "--http-port", "0", "--udp-port", "0"]);
+        command.args(["serve", "--dev", "--http-port", "0", "--udp-port", "0", "--tcp-port", "0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut running = Running(command.spawn().context("could not start the server")?);
         let stdout = running.0.stdout.take().context("the server has no output")?;

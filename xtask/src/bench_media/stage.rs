@@ -61,7 +61,7 @@ impl Server {
     /// A server of ours with data of its own, on free ports of loopback.
     pub(super) fn fermata(name: &str, program: &Path, folder: &Path) -> Result<Self> {
         let mut command = pinned(SERVER_CORE, program);
-        command.args(["serve", "--dev", "--http-port", "0", "--udp-port", "0"]);
+        command.args(["serve", "--dev", "--http-port", "0", "--udp-port", "0", "--tcp-port", "0"]);
         let log = File::create(folder.join(format!("server-{name}.log")))?;
         let mut server = Self::start(&mut command, Stdio::piped(), &log)?;
         let ready = server.wait_for_line(log, |line| {

@@ -126,9 +126,10 @@ fn web_commands() -> Result<Vec<Command>> {
 fn python_commands() -> Result<Vec<Command>> {
     setup::compiler()?;
     let python = setup::venv()?;
+    setup::networks()?;
     let mut tests = end_to_end(&python);
     tests.current_dir(paths::e2e_python()).arg("run.py").env("PYTHON_APART", setup::venv_apart()?);
-    Ok(vec![build::test_binary(), tests])
+    Ok(vec![build::test_binary(), build::emulator(), tests])
 }
 
 fn node_commands() -> Result<Vec<Command>> {
@@ -142,6 +143,7 @@ fn node_commands() -> Result<Vec<Command>> {
 fn browser_commands() -> Result<Vec<Command>> {
     setup::compiler()?;
     let chromium = setup::chromium()?;
+    setup::openssl()?;
     setup::node_modules(&paths::e2e_browser())?;
     web::build()?;
     let mut tests = end_to_end("npm".as_ref());

@@ -25,13 +25,23 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Shells: sockets, threads, files.
     ("fermata-store", &["fermata-billing", "fermata-monitor", "fermata-types"]),
     ("fermata-node", &["fermata-sfu", "fermata-store", "fermata-transport", "fermata-types"]),
+    ("fermata-turn", &["fermata-transport", "fermata-types"]),
     ("fermata-testkit", &["fermata-rtp", "fermata-transport", "fermata-types"]),
     ("fermata-load", &["fermata-rtp", "fermata-srtp", "fermata-testkit", "fermata-types"]),
     (
         "fermata-fuzz",
-        &["fermata-rtp", "fermata-sfu", "fermata-signal", "fermata-transport", "fermata-types"],
+        &[
+            "fermata-node",
+            "fermata-rtp",
+            "fermata-sfu",
+            "fermata-signal",
+            "fermata-transport",
+            "fermata-turn",
+            "fermata-types",
+        ],
     ),
     ("fermata-sim", &["fermata-billing", "fermata-store", "fermata-types"]),
+    ("fermata-emulator", &["fermata-types"]),
     // Binaries.
     (
         "fermata-server",
@@ -47,7 +57,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "fermata-signal",
             "fermata-store",
             "fermata-testkit",
+            "fermata-transport",
             "fermata-trtc",
+            "fermata-turn",
             "fermata-types",
         ],
     ),
@@ -68,6 +80,7 @@ const GUARDED: &[(&str, &[&str])] = &[
             "fermata-sim",
             "fermata-store",
             "fermata-testkit",
+            "fermata-turn",
         ],
     ),
     // One store.
@@ -75,11 +88,12 @@ const GUARDED: &[(&str, &[&str])] = &[
     // HTTP ends in the binary.
     ("axum", &["fermata-server"]),
     // Errors of libraries are typed.
-    ("anyhow", &["fermata-server", "xtask"]),
+    ("anyhow", &["fermata-emulator", "fermata-server", "xtask"]),
 ];
 
 /// What tests may use beside that: (the crate used, whose tests).
 const FOR_TESTS: &[(&str, &[&str])] = &[
+    ("fermata-emulator", &["fermata-sfu"]),
     ("fermata-testkit", &["fermata-sfu", "fermata-node", "fermata-load", "fermata-server"]),
     // Reading the clock, to measure.
     ("fermata-types", &["fermata-srtp"]),

@@ -3,9 +3,9 @@
 use super::{Cluster, Probe};
 use crate::Outcome;
 use crate::limits::{
-    PROBE_AFTER_OVERUSE_US, PROBE_ANSWER_US_MAX, PROBE_FACTORS, PROBE_FURTHER_PERCENT,
-    PROBE_PACKET_BYTES, PROBE_PACKET_US, PROBE_PACKETS_MIN, PROBE_REASON_US, PROBE_REPEATS,
-    PROBE_US_MIN, PROBE_WAIT_US, PROBE_WANTED_PERCENT, PROBE_WORTH_PERCENT,
+    PROBE_AFTER_DROP_US, PROBE_AFTER_OVERUSE_US, PROBE_ANSWER_US_MAX, PROBE_FACTORS,
+    PROBE_FURTHER_PERCENT, PROBE_PACKET_BYTES, PROBE_PACKET_US, PROBE_PACKETS_MIN, PROBE_REASON_US,
+    PROBE_REPEATS, PROBE_US_MIN, PROBE_WAIT_US, PROBE_WANTED_PERCENT, PROBE_WORTH_PERCENT,
 };
 use crate::num::{bytes_in, percent};
 
@@ -65,7 +65,7 @@ impl Schedule {
     /// The rate of the path fell: what was found before may come back soon.
     pub(crate) fn on_drop(&mut self, now_us: u64) {
         self.wait_us = PROBE_WAIT_US.0;
-        self.next_us = now_us.saturating_add(self.wait_us);
+        self.next_us = now_us.saturating_add(PROBE_AFTER_DROP_US);
     }
 
     /// The outcome of any packet.

@@ -1,6 +1,8 @@
 //! What the controller reaches on paths of several kinds. Each bound holds for every seed. Beside a test stands what
 //! was measured with sixty seeds when it was written: least, median, greatest.
 
+use fermata_bwe::{Config, Controller};
+
 use crate::support::{Flow, Path, Policer, SECOND_US, World};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
@@ -309,4 +311,40 @@ fn the_receivers_own_estimate_counts_for_a_while() {
     world.run_ms(2_000);
     assert!(world.flows[0].target_bps() > 1_500_000);
     assert!(world.now_us > 1_000 * SECOND_US);
+}
+
+/// All pictures were given up and there is no sound: nothing tells that the queue is empty again.
+#[test]
+fn who_sends_nothing_any_more_finds_room_again() {
+    for seed in SEEDS {
+        let path = Path::new(seed, 3_000_000);
+        let mut world = World::new(path, vec![Flow::new(seed, 300_000, 2_000_000)]);
+        world.run_ms(10_000);
+        world.path.rate_bps = 1_000_000;
+        let full = world.until(0, 10_000, |flow| {
+            flow.controller.state().queue_us > 100_000 && flow.target_bps() < 900_000
+        });
+        assert!(full.is_some());
+        world.flows[0].stopped = true;
+        world.run_ms(3_000);
+        world.path.rate_bps = 3_000_000;
+        let back = world.until(0, 30_000, |flow| flow.target_bps() > 1_500_000);
+        note("nothing", seed, &(full, back));
+        assert!(back.is_some_and(|ms| ms <= 15_000), "{back:?} ms");
+    }
+}
+
+#[test]
+fn without_feedback_the_receivers_own_estimate_is_all_there_is() {
+    let (start_bps, max_bps) = (1_000_000, 20_000_000);
+    let mut controller = Controller::new(Config { start_bps, min_bps: 30_000, max_bps });
+    controller.set_wanted(0, 5_000_000);
+    for (now_us, bps) in [(1, 3_000_000), (2, 400_000), (3, 2_000_000)] {
+        controller.on_remb(now_us * SECOND_US, bps);
+        assert_eq!((controller.target_bps(), controller.path_bps()), (bps, bps));
+        // No feedback would tell what came of it.
+        assert_eq!(controller.poll_probe(now_us * SECOND_US), None);
+    }
+    controller.on_timeout(9 * SECOND_US);
+    assert_eq!(controller.path_bps(), start_bps);
 }

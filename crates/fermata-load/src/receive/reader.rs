@@ -21,6 +21,7 @@ use super::stream::{Carries, Stream};
 use super::totals::Totals;
 use crate::figures::Histogram;
 use crate::limits;
+use crate::spacing::{Deviations, Spacing};
 
 /// Names of our feedback's senders begin here.
 const SENDER_SSRC: u32 = 0x4C4F_0000;
@@ -58,6 +59,7 @@ pub(super) struct Reader {
     started: Instant,
     report_at: Instant,
     delays: Histogram,
+    deviations: Deviations,
     compound: Vec<u8>,
     lost: Vec<u16>,
     retransmissions: u64,
@@ -98,6 +100,7 @@ impl Reader {
             // Not all in the same moment.
             report_at: now + Duration::from_millis(u64::from(id) * 37 % 1_000),
             delays: Histogram::default(),
+            deviations: Deviations::default(),
             compound: Vec::new(),
             lost: Vec::new(),
             retransmissions: 0,
@@ -294,6 +297,10 @@ impl Reader {
         }
         if let Some(stamp) = Stamp::read(payload) {
             self.delays.add(wall_us.saturating_sub(stamp.sent_us));
+            let stream = self.streams.get_mut(&header.ssrc);
+            if let Some(us) = stream.and_then(|it| it.spacing.add(stamp.sent_us, wall_us)) {
+                self.deviations.add(us);
+            }
         }
         let vp8 = self.map.vp8.contains(&header.payload_type);
         let Some(track) = self.tracks.get_mut(place) else { return };
@@ -420,6 +427,10 @@ impl Reader {
 
     pub(super) fn measure(&mut self) {
         self.delays = Histogram::default();
+        self.deviations = Deviations::default();
+        for stream in self.streams.values_mut() {
+            stream.spacing = Spacing::default();
+        }
     }
 
     pub(super) fn add_to(&self, totals: &mut Totals) {
@@ -427,6 +438,9 @@ impl Reader {
             totals.padding += stream.padding;
             if !matches!(stream.carries, Carries::Media(_)) {
                 continue;
+            }
+            if stream.spacing.is_begun() {
+                totals.deviations.add_stream(&stream.spacing);
             }
             totals.packets += stream.packets;
             totals.bytes += stream.bytes;
@@ -442,6 +456,7 @@ impl Reader {
         totals.unknown += self.unknown;
         totals.feedback += self.feedback;
         totals.delays.merge(&self.delays);
+        totals.deviations.merge(&self.deviations);
         for track in &self.tracks {
             let since = |at: Instant| {
                 let waited = at.saturating_duration_since(track.since);

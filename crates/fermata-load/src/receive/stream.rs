@@ -6,6 +6,8 @@ use fermata_rtp::nack::Generator;
 use fermata_rtp::receiver::Receiver;
 use fermata_srtp::ReplayWindow;
 
+use crate::spacing::Spacing;
+
 /// Ticks a second of audio and of video.
 const CLOCK_RATES_HZ: [u32; 2] = [48_000, 90_000];
 
@@ -35,6 +37,8 @@ pub(super) struct Stream {
     pub(super) reordered: u64,
     pub(super) repaired: u64,
     pub(super) padding: u64,
+    /// Of the packets that were looked into.
+    pub(super) spacing: Spacing,
 }
 
 impl Stream {
@@ -52,6 +56,7 @@ impl Stream {
             reordered: 0,
             repaired: 0,
             padding: 0,
+            spacing: Spacing::default(),
         }
     }
 

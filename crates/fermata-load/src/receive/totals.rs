@@ -1,6 +1,7 @@
 //! Sums over receivers.
 
 use crate::figures::Histogram;
+use crate::spacing::Deviations;
 
 /// What receivers have counted since they began.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ pub(crate) struct Totals {
     pub(crate) tracks: usize,
     /// One-way delays since the measuring began.
     pub(crate) delays: Histogram,
+    /// How evenly packets arrived since then.
+    pub(crate) deviations: Deviations,
     /// From the beginning, or from when it was told, to the first whole frame of each track, microseconds.
     pub(crate) first_frames: Vec<u64>,
     /// The same to the first packet.

@@ -22,6 +22,8 @@ fn sample(unit: i64, tracks: Vec<TrackSample>) -> StaySample {
         span_ms: 5_000,
         rtt_ms: Some(30),
         cpu_percent: None,
+        downlink: Downlink::default(),
+        peer: None,
         tracks,
     }
 }
@@ -65,6 +67,18 @@ fn any_track() -> impl Strategy<Value = TrackSample> {
     })
 }
 
+fn any_downlink() -> impl Strategy<Value = Downlink> {
+    let via = prop::sample::select(vec![None, Some(Via::Udp), Some(Via::Tcp), Some(Via::Relay)]);
+    (option::of(any::<u32>()), 0..9_u32, any::<u32>(), via).prop_map(
+        |(estimate_bps, tracks_limited, tracks_paused, via)| Downlink {
+            estimate_bps,
+            tracks_limited,
+            tracks_paused,
+            via,
+        },
+    )
+}
+
 prop_compose! {
     fn any_samples()(
         start in -1_000_000_000_i64..1_000_000_000,
@@ -74,15 +88,16 @@ prop_compose! {
                 any::<u32>(),
                 option::of(any::<u32>()),
                 option::of(0..101_u32),
+                any_downlink(),
                 vec(any_track(), 0..8),
             ),
             1..70,
         ),
     ) -> Vec<StaySample> {
         let mut unit = start;
-        rows.into_iter().map(|(later, span_ms, rtt_ms, cpu_percent, tracks)| {
+        rows.into_iter().map(|(later, span_ms, rtt_ms, cpu_percent, downlink, tracks)| {
             unit += later;
-            StaySample { span_ms, rtt_ms, cpu_percent, ..sample(unit, tracks) }
+            StaySample { span_ms, rtt_ms, cpu_percent, downlink, ..sample(unit, tracks) }
         }).collect()
     }
 }
@@ -117,10 +132,10 @@ proptest! {
     #[test]
     fn hostile_bytes_are_an_error_or_samples_within_bounds(
         mut bytes in vec(any::<u8>(), 0..400),
-        valid in any::<bool>(),
+        valid in option::of(VERSION_MIN..=VERSION),
     ) {
-        if let Some(first) = bytes.first_mut().filter(|_| valid) {
-            *first = VERSION;
+        if let (Some(first), Some(version)) = (bytes.first_mut(), valid) {
+            *first = version;
         }
         if let Ok(samples) = decode(&key(), &bytes) {
             prop_assert!(samples.len() <= BLOCK_SAMPLES_MAX);
@@ -145,12 +160,34 @@ proptest! {
     }
 }
 
+/// Written by the program of the first layout: two samples, of one track of its own and one that it received.
+const FIRST_LAYOUT: &[u8] = &[
+    1, 2, 128, 168, 169, 215, 2, 2, 4, 84, 82, 95, 48, 0, 0, 4, 84, 82, 95, 49, 1, 4, 80, 65, 95,
+    49, 1, 0, 0, 31, 0, 2, 0, 131, 1, 244, 3, 192, 184, 2, 8, 0, 131, 1, 244, 3, 192, 184, 2, 8, 1,
+    0, 0, 0, 2, 0, 0, 0, 130, 1, 208, 15, 7,
+];
+
+#[test]
+fn a_block_of_the_first_layout_is_still_read() {
+    let read = decode(&key(), FIRST_LAYOUT).unwrap();
+    let first = sample(360_000_000, vec![track(0), track(1)]);
+    let moved = TrackSample { bytes: 21_000, jitter_ms: None, ..track(1) };
+    let second = StaySample { rtt_ms: None, ..sample(360_000_001, vec![track(0), moved]) };
+    assert_eq!(read, [first, second], "the way to the client is not known");
+}
+
 #[test]
 fn five_minutes_of_an_ordinary_call_are_small() {
     let mut builder = BlockBuilder::new(key());
     for n in 0..60_u32 {
         let vary = |track: TrackSample| TrackSample { bytes: 20_000 + n * 37 % 900, ..track };
-        builder.push(&sample(n.into(), (0..4).map(|n| vary(track(n))).collect()));
+        let downlink = Downlink {
+            estimate_bps: Some(2_000_000 + n * 7_919 % 90_000),
+            via: Some(Via::Udp),
+            ..Downlink::default()
+        };
+        let tracks = (0..4).map(|n| vary(track(n))).collect();
+        builder.push(&StaySample { downlink, ..sample(n.into(), tracks) });
     }
     let block = builder.finish().unwrap();
     assert!(block.bytes.len() < 60 * 30, "{} bytes", block.bytes.len());
@@ -176,7 +213,14 @@ fn the_longest_block_is_within_the_bound_and_the_rest_is_dropped_and_counted() {
             nacks: extreme,
             ..track(t)
         });
-        assert_eq!(builder.push(&sample(n, tracks.collect())), Pushed::Added);
+        let downlink = Downlink {
+            estimate_bps: Some(extreme),
+            tracks_limited: extreme,
+            tracks_paused: extreme,
+            via: (n % 2 == 0).then_some(Via::Relay),
+        };
+        let sample = StaySample { downlink, ..sample(n, tracks.collect()) };
+        assert_eq!(builder.push(&sample), Pushed::Added);
     }
     assert_eq!(builder.dropped(), 60 * 36);
     assert!(builder.is_full());
@@ -204,7 +248,7 @@ fn what_does_not_belong_is_left_out() {
 
 #[test]
 fn errors_say_what_is_wrong() {
-    let rows: [(&[u8], BlockError); 7] = [
+    let rows: [(&[u8], BlockError); 11] = [
         (&[], BlockError::CutOff),
         (&[9], BlockError::Version(9)),
         (&[1, 0], BlockError::OutOfRange("the number of samples")),
@@ -212,6 +256,10 @@ fn errors_say_what_is_wrong() {
         (&[1, 1, 0, 65], BlockError::OutOfRange("the number of tracks")),
         (&[1, 1, 0, 0, 0], BlockError::CutOff),
         (&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0], BlockError::Trailing),
+        (&[0, 1, 0, 0, 0, 0, 0, 0, 0], BlockError::Version(0)),
+        (&[2, 1, 0, 0, 0, 0, 0, 0, 0], BlockError::CutOff),
+        (&[2, 1, 0, 0, 0, 0, 0, 0, 16, 0], BlockError::OutOfRange("a set of fields")),
+        (&[2, 1, 0, 0, 0, 0, 0, 0, 8, 8, 0], BlockError::OutOfRange("a way of media")),
     ];
     for (bytes, expected) in rows {
         assert_eq!(decode(&key(), bytes), Err(expected), "{bytes:?}");

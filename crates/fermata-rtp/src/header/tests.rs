@@ -133,14 +133,53 @@ fn what_has_no_one_byte_form_is_not_written() {
         HeaderOut { marker: false, payload_type: 96, sequence_number: 1, timestamp: 2, ssrc: 3 };
     let mut out = [0xee; 64];
     for (id, len) in [(0, 1), (15, 1), (1, 0), (1, 17)] {
-        assert_eq!(write(&header, &[(id, &[0; 20][..len])], &mut out), None, "{id} {len}");
+        assert_eq!(
+            write(&header, &[(id, &[0; 20][..len])], Form::OneByte, &mut out),
+            None,
+            "{id} {len}"
+        );
     }
-    assert_eq!(write(&header, &[(1, &[0; 16])], &mut out[..35]), None);
-    assert_eq!(write(&header, &[(1, &[0; 16])], &mut out[..36]), Some(36));
-    assert_eq!(write(&header, &[], &mut out), Some(12));
+    assert_eq!(write(&header, &[(1, &[0; 16])], Form::OneByte, &mut out[..35]), None);
+    assert_eq!(write(&header, &[(1, &[0; 16])], Form::OneByte, &mut out[..36]), Some(36));
+    assert_eq!(write(&header, &[], Form::OneByte, &mut out), Some(12));
     let exts: &[(u8, &[u8])] = &[(1, &[0x55]), (4, &[1, 2])];
-    assert_eq!(write(&header, exts, &mut out), Some(24));
+    assert_eq!(write(&header, exts, Form::OneByte, &mut out), Some(24));
     assert_eq!(out[12..24], [0xbe, 0xde, 0, 2, 0x10, 0x55, 0x41, 1, 2, 0, 0, 0]);
+}
+
+/// A header with one extension appended is the one that would have been written with it.
+fn appended(header: &HeaderOut, exts: &[(u8, &[u8])], form: Form, more: &[u8]) {
+    let mut all = exts.to_vec();
+    all.push((9, more));
+    let mut packet = [0xee; 1_000];
+    let header_len = write(header, exts, form, &mut packet).expect("fits");
+    let content: usize = exts.iter().map(|(_, content)| form.tag_len() + content.len()).sum();
+    let end = if exts.is_empty() { FIXED_LEN } else { FIXED_LEN + 4 + content };
+    assert!(end <= header_len);
+    let mut expected = [0xee; 1_000];
+    let whole = write(header, &all, form, &mut expected);
+    let place = append(&mut packet, end, form, 9, more.len());
+    assert_eq!(place.is_some(), whole.is_some());
+    if let (Some(place), Some(whole)) = (place, whole) {
+        place.copy_from_slice(more);
+        assert_eq!(len_with(end, form, more.len()), whole);
+        assert_eq!(packet[..whole], expected[..whole]);
+    }
+    let mut short = packet[..len_with(end, form, more.len()) - 1].to_vec();
+    assert!(append(&mut short, end, form, 9, more.len()).is_none());
+}
+
+#[test]
+fn the_form_is_the_short_one_where_it_can_be() {
+    for (id, len, form) in [
+        (1, 1, Form::OneByte),
+        (14, 16, Form::OneByte),
+        (15, 1, Form::TwoByte),
+        (1, 0, Form::TwoByte),
+        (1, 17, Form::TwoByte),
+    ] {
+        assert_eq!(Form::of(id, len), form, "{id} {len}");
+    }
 }
 
 proptest! {
@@ -152,13 +191,16 @@ proptest! {
         exts in prop::collection::vec((1_u8..15, prop::collection::vec(any::<u8>(), 1..17)), 0..6),
         payload in prop::collection::vec(any::<u8>(), 0..40),
         padding in 1_usize..=255,
+        two_byte in any::<bool>(),
+        more in prop::collection::vec(any::<u8>(), 0..256),
     ) {
         let (sequence_number, timestamp, ssrc) = numbers;
         let header = HeaderOut { marker, payload_type, sequence_number, timestamp, ssrc };
+        let form = if two_byte { Form::TwoByte } else { Form::OneByte };
         let exts: Vec<(u8, &[u8])> = exts.iter().map(|(id, bytes)| (*id, &bytes[..])).collect();
         let mut packet = vec![0xee; 1_000];
-        let header_len = write(&header, &exts, &mut packet).expect("fits");
-        prop_assert_eq!(header_len, len(&exts));
+        let header_len = write(&header, &exts, form, &mut packet).expect("fits");
+        prop_assert_eq!(header_len, len(&exts, form));
         packet.truncate(header_len);
         packet.extend_from_slice(&payload);
         let end = packet.len();
@@ -166,8 +208,9 @@ proptest! {
         prop_assert_eq!(read, Header {
             marker, payload_type, sequence_number, timestamp, ssrc, header_len, has_padding: false,
         });
-        prop_assert_eq!(extensions(&packet, &read).collect::<Vec<_>>(), exts);
+        prop_assert_eq!(extensions(&packet, &read).collect::<Vec<_>>(), exts.clone());
         prop_assert_eq!(payload_end(&packet, end), Some(end));
+        appended(&header, &exts, form, &more);
         packet.resize(end + padding, 0xee);
         prop_assert!(pad(&mut packet, end));
         prop_assert_eq!(payload_end(&packet, end + padding), Some(end));

@@ -7,7 +7,14 @@ use proptest::prelude::*;
 use super::*;
 
 fn meta(arrived: Instant) -> Meta {
-    Meta { timestamp: 5, marker: true, arrived, audio_level_db: Some(-9), voice_activity: None }
+    Meta {
+        timestamp: 5,
+        marker: true,
+        arrived,
+        audio_level_db: Some(-9),
+        voice_activity: None,
+        targets: 0,
+    }
 }
 
 /// A payload that tells its number and length.
@@ -21,8 +28,14 @@ fn what_went_in_comes_out() {
     let mut ring = PacketRing::audio();
     assert_eq!((ring.get(1), ring.bytes_capacity(), ring.newest()), (None, 0, None));
     ring.push(70_000, &[1, 2, 3], meta(now)).unwrap();
-    let stored = Stored { seq: 70_000, meta: meta(now), payload: &[1, 2, 3] };
+    let stored = Stored { seq: 70_000, meta: meta(now), dependency: &[], payload: &[1, 2, 3] };
     assert_eq!(ring.get(70_000), Some(stored));
+    ring.push_with(70_002, &[8, 9], &[7], meta(now)).unwrap();
+    let with = ring.get(70_002).expect("there");
+    assert_eq!((with.dependency, with.payload), (&[8, 9][..], &[7][..]));
+    ring.push_with(70_003, &[8; 256], &[7], meta(now)).unwrap();
+    let without = ring.get(70_003).expect("there");
+    assert_eq!((without.dependency, without.payload), (&[][..], &[7][..]));
     // The same slot and the same 16 bits are not the same packet.
     assert_eq!(ring.get(70_000 + 64), None);
     assert_eq!(ring.get(70_000 - 65_536), None);

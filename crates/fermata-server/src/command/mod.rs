@@ -9,6 +9,7 @@ mod docs;
 mod flood;
 mod load;
 mod openapi;
+mod relay;
 mod restore;
 mod serve;
 mod tour;

@@ -15,14 +15,15 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
 use clap::{ArgMatches, Command};
 use fermata_auth::api_token;
-use fermata_node::{Listen, Node, NodeConfig, NodeEvent, NodeHandle, event_channel};
+use fermata_node::{Listen, Node, NodeConfig, NodeEvent, NodeHandle, TcpListen, event_channel};
+use fermata_sfu::Relays;
 use fermata_store::{ApiToken, SqliteOptions, SqliteStore, Store, TokenRole};
 use fermata_types::{NodeId, Now, TokenId};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Sender;
 
-use super::{block_on, control, print, settings, with_config};
+use super::{block_on, control, print, relay, settings, with_config};
 use crate::config::{ConfigError, Settings};
 use crate::directory::{BuiltIn, Directory};
 use crate::http::connections::CountingAcceptor;
@@ -72,10 +73,16 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let directory = credentials(&settings, &*store).await?;
     let http_listener = bind_http(settings.http)?;
     let (events_in, events) = event_channel();
-    let node = start_node(&settings, &data.path, &store, events_in).await?;
+    let advertised = advertised(&settings)?;
+    let relay = relay::start(&settings, &advertised).await?;
+    let relays = relay.as_ref().map(|relay| relay.relays.clone());
+    let node = start_node(&settings, &data.path, &store, (events_in, relays, advertised)).await?;
     let stats = Box::new(move || sqlite.stats());
     let shared: Shared =
         Arc::new(Server::new(settings, data.path.clone(), store, stats, node, directory)?);
+    if let Some(relay) = relay {
+        relay.join(&shared);
+    }
     let tasks =
         Tasks::start(&shared, channels, events).await.context("the standings are not in force")?;
 
@@ -190,17 +197,15 @@ async fn start_node(
     settings: &Settings,
     data_dir: &Path,
     store: &Arc<dyn Store>,
-    events: Sender<NodeEvent>,
+    (events, relays, advertised): (Sender<NodeEvent>, Option<Relays>, Vec<IpAddr>),
 ) -> anyhow::Result<NodeHandle> {
     let fresh = NodeId::random(&mut rand::rng()).to_string();
     let name = store.set_setting_once(NODE_SETTING, fresh).await?;
-    let advertised = if settings.advertise.is_empty() && settings.udp.ip().is_unspecified() {
-        vec![default_route_address(settings.udp.ip())?]
-    } else {
-        settings.advertise.clone()
-    };
-    let listen = media_addresses(settings)?.into_iter().map(|bind| {
-        let listen = Listen::on(bind);
+    let tcp_ports = media_ports(settings, "tcp_port", settings.tcp_port.unwrap_or(0))?;
+    let udp_ports = media_ports(settings, "udp_port", settings.udp.port())?;
+    let listen = udp_ports.into_iter().zip(tcp_ports).map(|(udp, tcp)| {
+        let mut listen = Listen::on(SocketAddr::new(settings.udp.ip(), udp));
+        listen.tcp = settings.tcp_port.map(|_| TcpListen::on(tcp));
         advertised.iter().fold(listen, |listen, address| listen.advertised_as(*address))
     });
     let listen = listen.collect();
@@ -208,6 +213,7 @@ async fn start_node(
     config.pin_threads = settings.media_pinning;
     config.limits = settings.limits();
     config.events = Some(events);
+    config.relays = relays;
     Node::start(config, Arc::new(Arc::clone(store))).await.map_err(|error| match error {
         fermata_node::StartError::Bind { bind, source } => {
             anyhow::Error::new(ConfigError::Conflict {
@@ -216,30 +222,47 @@ async fn start_node(
                 problem: format!("{bind} cannot be used ({source})"),
             })
         }
+        fermata_node::StartError::BindTcp { bind, source } => {
+            anyhow::Error::new(ConfigError::Conflict {
+                key: "tcp_port",
+                value: bind.port().to_string(),
+                problem: format!("{bind} cannot be used ({source})"),
+            })
+        }
         other => anyhow::Error::new(other).context("the media node did not start"),
     })
 }
 
-/// The UDP address of each media thread: ports upwards from the first, or any free ones.
-fn media_addresses(settings: &Settings) -> Result<Vec<SocketAddr>, ConfigError> {
+/// The addresses told to clients for media; empty: the one that is bound.
+fn advertised(settings: &Settings) -> anyhow::Result<Vec<IpAddr>> {
+    if settings.advertise.is_empty() && settings.udp.ip().is_unspecified() {
+        return Ok(vec![default_route_address(settings.udp.ip())?]);
+    }
+    Ok(settings.advertise.clone())
+}
+
+/// The port of each media thread: upwards from the first, or any free ones.
+fn media_ports(
+    settings: &Settings,
+    key: &'static str,
+    first: u16,
+) -> Result<Vec<u16>, ConfigError> {
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match settings.media_threads {
         0 => processors(),
         threads => threads,
     };
     let threads = u16::try_from(threads.min(fermata_node::limits::SHARDS_MAX)).unwrap_or(1);
-    let first = settings.udp.port();
     let ports = (0..threads).map(|place| match first {
         0 => Some(0),
         first => first.checked_add(place),
     });
     let ports: Option<Vec<u16>> = ports.collect();
-    let ports = ports.ok_or_else(|| ConfigError::Conflict {
-        key: "udp_port",
+    ports.ok_or_else(|| ConfigError::Conflict {
+        key,
         value: first.to_string(),
         problem: format!("{threads} media threads need {threads} ports from this one upwards"),
-    })?;
-    Ok(ports.into_iter().map(|port| SocketAddr::new(settings.udp.ip(), port)).collect())
+    })
 }
 
 /// The address of the interface that has the default route. Nothing is sent: connecting a UDP socket only
@@ -283,11 +306,7 @@ async fn serve_http(
     let Some((cert, key)) = shared.settings.tls.clone() else {
         return Ok(Box::pin(server.acceptor(counting).serve(service)));
     };
-    let problem = |error: std::io::Error| ConfigError::Conflict {
-        key: "tls_cert",
-        value: cert.display().to_string(),
-        problem: format!("the certificate and its key cannot be used ({error})"),
-    };
+    let problem = |error: std::io::Error| tls::unusable(&cert, &error);
     let files = tls::Files::read(cert.clone(), key).await.map_err(problem)?;
     let config = files.config().await.map_err(problem)?;
     let every = shared.settings.tls_check_interval;
@@ -313,6 +332,7 @@ fn announce(shared: &Shared, address: SocketAddr) -> anyhow::Result<()> {
         http: &here,
         udp: candidates.first().copied(),
         candidates,
+        tcp_candidates: shared.node.tcp_candidates(),
         version: env!("CARGO_PKG_VERSION"),
         data_dir: &shared.data_dir,
         meet: format!("{base}/meet"),
@@ -331,8 +351,10 @@ struct Ready<'a> {
     http: &'a str,
     /// First address of media.
     udp: Option<SocketAddr>,
-    /// All addresses that clients are told.
+    /// All addresses that clients are told, over UDP.
     candidates: &'a [SocketAddr],
+    /// The same over TCP.
+    tcp_candidates: &'a [SocketAddr],
     version: &'static str,
     data_dir: &'a Path,
     /// The meeting page.

@@ -22,6 +22,8 @@ pub enum Kind {
     Networks,
     /// A path; may be empty where the effect says so.
     Path,
+    /// A host name (RFC 1123 section 2.1), or an IPv4 or IPv6 address; may be empty.
+    Host,
     /// An `http://` or `https://` URL without a query; may be empty.
     Url,
     /// The URL of a mail server; may be empty. Its password is never shown.
@@ -52,6 +54,10 @@ impl Kind {
                 "networks such as 10.0.0.0/8 or single addresses, separated by commas".to_owned()
             }
             Self::Path => "a path without NUL characters".to_owned(),
+            Self::Host => {
+                "a host name such as turn.example.org, an IPv4 or IPv6 address, or nothing"
+                    .to_owned()
+            }
             Self::Url => {
                 "an http:// or https:// URL without query and fragment, or nothing".to_owned()
             }
@@ -173,13 +179,101 @@ pub const KEYS: &[Key] = &[
                  use 7882 to 7885. Clients must be able to reach all of them.",
     },
     Key {
+        name: "ice_tcp",
+        flag: "ice-tcp",
+        kind: Kind::Switch,
+        unit: "",
+        default: "true",
+        default_dev: None,
+        effect: "Take media over TCP too (RFC 6544), for clients behind firewalls that let no UDP through. Clients use it \
+                 only where UDP does not work.",
+    },
+    Key {
+        name: "tcp_port",
+        flag: "tcp-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "7881",
+        default_dev: None,
+        effect: "First port of media over TCP, on udp_address. Each media thread has one of its own, upwards from this \
+                 one. It is another number than udp_port, so that no thread has the same number twice; the ranges may \
+                 overlap otherwise.",
+    },
+    Key {
+        name: "turn",
+        flag: "turn",
+        kind: Kind::Switch,
+        unit: "",
+        default: "true",
+        default_dev: Some("false"),
+        effect: "Run a relay (TURN) for clients that reach none of the media ports, on udp_address. It relays to this \
+                 server's media ports alone.",
+    },
+    Key {
+        name: "turn_port",
+        flag: "turn-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "3478",
+        default_dev: None,
+        effect: "Port of the relay over UDP.",
+    },
+    Key {
+        name: "turn_tls_port",
+        flag: "turn-tls-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "5349",
+        default_dev: None,
+        effect: "Port of the relay over TLS (TCP). It uses tls_cert and tls_key; without them there is no relay over \
+                 TLS.",
+    },
+    Key {
+        name: "turn_tls_external_port",
+        flag: "turn-tls-external-port",
+        kind: Kind::Port,
+        unit: "",
+        default: "0",
+        default_dev: None,
+        effect: "Port that clients are told for the relay over TLS, where something before this server passes it on, \
+                 such as 443. 0 means turn_tls_port.",
+    },
+    Key {
+        name: "turn_host",
+        flag: "turn-host",
+        kind: Kind::Host,
+        unit: "",
+        default: "",
+        default_dev: None,
+        effect: "Name or address under which clients reach the relay; over TLS a name of the certificate. Empty means \
+                 the host of external_url, or else the first address for media.",
+    },
+    Key {
+        name: "turn_allocations_max",
+        flag: "turn-allocations-max",
+        kind: Kind::Number { min: 1, max: 1_000_000 },
+        unit: "",
+        default: "1000",
+        default_dev: None,
+        effect: "Most connections through the relay at a time. A client uses two or more.",
+    },
+    Key {
+        name: "turn_bandwidth_max",
+        flag: "turn-bandwidth-max",
+        kind: Kind::Number { min: 100, max: 1_000_000 },
+        unit: "kbit/s",
+        default: "10000",
+        default_dev: None,
+        effect: "What one connection through the relay may carry, each way. What is more is dropped.",
+    },
+    Key {
         name: "media_threads",
         flag: "media-threads",
         kind: Kind::Number { min: 0, max: fermata_node::limits::SHARDS_MAX as u64 },
         unit: "",
         default: "0",
         default_dev: None,
-        effect: "Threads that move media packets, each with a UDP port of its own. Rooms are spread over them, and a \
+        effect: "Threads that move media packets, each with a UDP port and a TCP port of its own. Rooms are spread over them, and a \
                  large room uses several. 0 means one for each processor that this program may use.",
     },
     Key {
@@ -207,11 +301,11 @@ pub const KEYS: &[Key] = &[
         flag: "congestion-control",
         kind: Kind::Switch,
         unit: "",
-        default: "false",
+        default: "true",
         default_dev: None,
         effect: "Estimate what the path to each receiver can take, and where there is not room for everything let \
-                 pictures give way to sound: lower layers, then pauses, by priority. It is new and has been seen to \
-                 work with simulated paths only; so far it has to be switched on.",
+                 pictures give way to sound: fewer pictures a second, lower layers, then pauses, by priority. \
+                 Switched off, everybody is sent everything that they ask for, whether it fits or not.",
     },
     Key {
         name: "advertised_addresses",

@@ -169,6 +169,7 @@ fn value_name(kind: Kind) -> &'static str {
         Kind::Address => "ADDRESS",
         Kind::Addresses | Kind::Networks => "LIST",
         Kind::Path => "PATH",
+        Kind::Host => "HOST",
         Kind::Url | Kind::SmtpUrl => "URL",
         Kind::Mailbox => "MAILBOX",
         Kind::LogFilter => "FILTER",

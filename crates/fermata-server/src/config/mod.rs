@@ -22,3 +22,7 @@ pub use settings::{LogFormat, Settings};
 pub use smtp::{SmtpUrl, TlsMode};
 pub use value::{Cidr, LogLevel};
 pub use variables::token;
+
+/// Flags of a server that takes free ports, so that it stands beside others: of tests, of the tour, of measurements.
+pub const FREE_PORTS: [&str; 8] =
+    ["--http-port", "0", "--udp-port", "0", "--tcp-port", "0", "--turn-port", "0"];

@@ -33,6 +33,10 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Where media listens.
     pub udp: SocketAddr,
+    /// First TCP port of media; `None`: UDP alone.
+    pub tcp_port: Option<u16>,
+    /// The relay; `None`: there is none.
+    pub turn: Option<TurnSettings>,
     /// Media threads; 0: one for each processor.
     pub media_threads: usize,
     /// Each keeps to one processor.
@@ -85,6 +89,36 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
+/// What concerns the relay.
+#[derive(Debug, Clone)]
+pub struct TurnSettings {
+    /// Port over UDP.
+    pub port: u16,
+    /// Port over TLS.
+    pub tls_port: u16,
+    /// The same as clients are told; 0: `tls_port`.
+    pub tls_external_port: u16,
+    /// Under which clients reach it; may be empty.
+    pub host: String,
+    /// Most allocations.
+    pub allocations_max: usize,
+    /// Bits a second of each, each way.
+    pub bandwidth_max_bps: u64,
+}
+
+impl TurnSettings {
+    fn new(layers: &Layers) -> Self {
+        Self {
+            port: number(layers, "turn_port", 0),
+            tls_port: number(layers, "turn_tls_port", 0),
+            tls_external_port: number(layers, "turn_tls_external_port", 0),
+            host: layers.get("turn_host").to_owned(),
+            allocations_max: number(layers, "turn_allocations_max", 1_000),
+            bandwidth_max_bps: 1_000 * number(layers, "turn_bandwidth_max", 10_000_u64),
+        }
+    }
+}
+
 impl Settings {
     /// Types the values and checks that they go together.
     ///
@@ -97,6 +131,8 @@ impl Settings {
             data_dir: path("data_dir"),
             http: SocketAddr::new(address(layers, "http_address"), number(layers, "http_port", 0)),
             udp: SocketAddr::new(address(layers, "udp_address"), number(layers, "udp_port", 0)),
+            tcp_port: (layers.get("ice_tcp") == "true").then(|| number(layers, "tcp_port", 0)),
+            turn: (layers.get("turn") == "true").then(|| TurnSettings::new(layers)),
             media_threads: number(layers, "media_threads", 0),
             media_pinning: layers.get("media_pinning") == "true",
             media_imbalance_max: number(layers, "media_imbalance_max", 100),
@@ -179,6 +215,17 @@ impl Settings {
         ] {
             if layers.get(key).is_empty() && !layers.get(other).is_empty() {
                 return conflict(key, &format!("{other} is set; set both or neither"));
+            }
+        }
+        if let Some(tcp) = self.tcp_port.filter(|port| *port != 0) {
+            if tcp == self.udp.port() {
+                return conflict(
+                    "tcp_port",
+                    "udp_port is the same; a media thread needs two numbers",
+                );
+            }
+            if tcp == self.http.port() {
+                return conflict("tcp_port", "http_port is the same, and TCP too");
             }
         }
         if !self.dev {

@@ -94,6 +94,7 @@ pub(super) fn check(kind: Kind, value: &str) -> Option<String> {
         Kind::Addresses => list(value).all(|item| item.parse::<IpAddr>().is_ok()),
         Kind::Networks => list(value).all(|item| item.parse::<Cidr>().is_ok()),
         Kind::Path => !value.contains('\0'),
+        Kind::Host => value.is_empty() || is_host(value),
         Kind::Url => value.is_empty() || is_base_url(value),
         Kind::SmtpUrl => value.is_empty() || value.parse::<SmtpUrl>().is_ok(),
         Kind::Mailbox => value.is_empty() || value.parse::<Mailbox>().is_ok(),
@@ -101,6 +102,24 @@ pub(super) fn check(kind: Kind, value: &str) -> Option<String> {
         Kind::Choice(words) => words.contains(&value),
     };
     if good { None } else { Some(kind.allowed()) }
+}
+
+/// Is it an address, or a host name of labels of letters, digits and inner hyphens (RFC 1123 section 2.1)? A last label
+/// of digits alone would be read as an address that it is not.
+fn is_host(text: &str) -> bool {
+    if text.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(of_name)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or(text);
+    let number = last.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= 253 && !number && text.split('.').all(is_label)
 }
 
 /// Is it an absolute HTTP URL with a host, and nothing behind the path?
@@ -139,6 +158,7 @@ mod tests {
 
     #[test]
     fn values_outside_of_what_is_allowed_are_found() {
+        let long = "a".repeat(64);
         let rows = [
             (Kind::Port, "65536"),
             (Kind::Port, "-1"),
@@ -146,6 +166,16 @@ mod tests {
             (Kind::Address, "localhost"),
             (Kind::Addresses, "127.0.0.1,x"),
             (Kind::Networks, "10.0.0.0/33"),
+            (Kind::Host, "turn.example.org:3478"),
+            (Kind::Host, "turns:turn.example.org"),
+            (Kind::Host, "https://turn.example.org"),
+            (Kind::Host, "[2001:db8::1]"),
+            (Kind::Host, "203.0.113.256"),
+            (Kind::Host, "turn..example"),
+            (Kind::Host, "-turn.example"),
+            (Kind::Host, "turn_1.example"),
+            (Kind::Host, "two hosts"),
+            (Kind::Host, &long),
             (Kind::Url, "ftp://host"),
             (Kind::Url, "https://host/?x"),
             (Kind::SmtpUrl, "mail.example"),
@@ -156,6 +186,10 @@ mod tests {
         ];
         for (kind, value) in rows {
             assert_eq!(check(kind, value), Some(kind.allowed()), "{kind:?} {value}");
+        }
+        for host in ["", "turn.example.org", "localhost", "203.0.113.1", "2001:db8::1", "1.example"]
+        {
+            assert_eq!(check(Kind::Host, host), None, "{host}");
         }
         assert_eq!(check(Kind::Url, "https://rtc.example.org/base"), None);
         assert_eq!(check(Kind::SmtpUrl, "smtps://a:b@mail.example"), None);

@@ -92,6 +92,7 @@ pub async fn metrics(
             .into_response();
     }
     let node = shared.node.stats().await.unwrap_or_else(|_| NodeStats::default());
-    let text = shared.metrics.expose(&node, &(shared.store_stats)());
+    let turn = shared.relay.get().map(|relay| relay.stats()).unwrap_or_default();
+    let text = shared.metrics.expose(&node, &(shared.store_stats)(), &turn);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

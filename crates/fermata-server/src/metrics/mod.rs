@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fermata_node::NodeStats;
 use fermata_store::StoreStats;
+use fermata_turn::TurnStats;
 
 pub use table::Metric;
-use table::{NODE, OWN, Row, SFU, STORE, Type};
+use table::{NODE, OWN, Row, SFU, STORE, TURN, Type};
 
 /// Counters of this crate.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text (format 0.0.4).
-    pub fn expose(&self, node: &NodeStats, store: &StoreStats) -> String {
+    pub fn expose(&self, node: &NodeStats, store: &StoreStats, turn: &TurnStats) -> String {
         let mut text = String::new();
         head(&mut text, REQUESTS.0, REQUESTS.1, REQUESTS.2);
         let requests = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -101,6 +102,9 @@ impl Metrics {
         }
         for row in STORE {
             sample(&mut text, row.name, row.kind, row.help, (row.read)(store));
+        }
+        for row in TURN {
+            sample(&mut text, row.name, row.kind, row.help, (row.read)(turn));
         }
         head(&mut text, "fermata_build_info", Type::Gauge, BUILD_INFO);
         let _ = writeln!(text, "fermata_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
@@ -147,6 +151,9 @@ pub fn markdown() -> String {
     for Row { name, kind, help, .. } in STORE {
         row(name, *kind, help, "");
     }
+    for Row { name, kind, help, .. } in TURN {
+        row(name, *kind, help, "");
+    }
     text
 }
 
@@ -170,7 +177,11 @@ mod tests {
     #[test]
     fn names_are_unique_and_well_formed_and_documented() {
         let page = markdown();
-        let text = Metrics::default().expose(&NodeStats::default(), &StoreStats::default());
+        let text = Metrics::default().expose(
+            &NodeStats::default(),
+            &StoreStats::default(),
+            &TurnStats::default(),
+        );
         let mut names = Vec::new();
         for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
             let (name, kind) = line.split_once(' ').unwrap();
@@ -191,7 +202,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.add(Metric::HttpForeign, 2);
         metrics.request("/rtc", 401);
-        let text = metrics.expose(&NodeStats::default(), &StoreStats::default());
+        let text =
+            metrics.expose(&NodeStats::default(), &StoreStats::default(), &TurnStats::default());
         assert!(text.contains("\nfermata_http_foreign_total 2\n"));
         assert!(text.contains("fermata_http_requests_total{route=\"/rtc\",status=\"401\"} 1\n"));
     }

@@ -3,6 +3,7 @@
 use fermata_node::NodeStats;
 use fermata_sfu::SfuStats;
 use fermata_store::StoreStats;
+use fermata_turn::TurnStats;
 
 /// How a metric moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,16 @@ pub(super) const NODE: &[Row<Read<NodeStats>>] = read! { NodeStats;
     send_dropped_full Counter "fermata_datagrams_dropped_full_total" "Datagrams that the kernel did not take because its buffer was full.";
     send_failed Counter "fermata_datagrams_send_failed_total" "Datagrams that could not be sent for another reason.";
     receive_failed Counter "fermata_datagrams_receive_failed_total" "Errors while receiving datagrams.";
+    tcp_connections Gauge "fermata_tcp_connections" "TCP connections of media that are open.";
+    tcp_accepted Counter "fermata_tcp_connections_accepted_total" "TCP connections of media taken in.";
+    tcp_refused_full Counter "fermata_tcp_connections_refused_total" "TCP connections of media closed at once because there were as many as may be.";
+    tcp_refused_address Counter "fermata_tcp_connections_refused_address_total" "TCP connections of media closed at once because their address had as many as one may have.";
+    tcp_accept_failed Counter "fermata_tcp_accept_failed_total" "Failed attempts to take in a TCP connection of media.";
+    tcp_closed_malformed Counter "fermata_tcp_connections_malformed_total" "TCP connections of media closed because they sent what no client sends.";
+    tcp_closed_unproved Counter "fermata_tcp_connections_unproved_total" "TCP connections of media closed because they did not prove in time to be of a participant.";
+    tcp_closed_idle Counter "fermata_tcp_connections_idle_total" "TCP connections of media closed because their participant was silent on them or gone.";
+    tcp_send_dropped_full Counter "fermata_tcp_dropped_full_total" "Datagrams dropped because too much waited for their TCP connection.";
+    tcp_send_gone Counter "fermata_tcp_dropped_gone_total" "Datagrams for TCP connections that were gone.";
     signal_queue_full Counter "fermata_signal_queue_full_total" "Signalling connections closed because their queue was full.";
     signal_dropped_gone Counter "fermata_signals_dropped_gone_total" "Messages for signalling connections that were gone.";
     joins_refused_unwritable Counter "fermata_joins_refused_unwritable_total" "Joins refused because usage could not be written.";
@@ -158,6 +169,8 @@ pub(super) const SFU: &[Row<Read<SfuStats>>] = read! { SfuStats;
     tracks Gauge "fermata_tracks" "Published tracks.";
     subscriptions Gauge "fermata_subscriptions" "Pairs of a subscriber and a track.";
     transports Gauge "fermata_transports" "WebRTC connections.";
+    transports_udp Gauge "fermata_transports_udp" "WebRTC connections whose media goes over UDP, relayed ones included.";
+    transports_tcp Gauge "fermata_transports_tcp" "WebRTC connections whose media goes over TCP.";
     joins_admitted Counter "fermata_joins_admitted_total" "Joins admitted, resumes not counted.";
     joins_refused Counter "fermata_joins_refused_total" "Joins refused by admission.";
     resumes Counter "fermata_resumes_total" "Stays that were resumed.";
@@ -222,4 +235,28 @@ pub(super) const STORE: &[Row<Read<StoreStats>>] = read! { StoreStats;
     windows Counter "fermata_store_usage_windows_total" "Usage windows taken in, repetitions included.";
     quarantined Counter "fermata_store_quarantined_total" "Usage facts that went to the quarantine.";
     quarantine_dropped Counter "fermata_store_quarantine_dropped_total" "Usage facts that could not be kept because the quarantine was full.";
+};
+
+/// Rows read from the relay; 0 where there is none.
+pub(super) const TURN: &[Row<Read<TurnStats>>] = read! { TurnStats;
+    allocations Gauge "fermata_turn_allocations" "Connections through the relay (allocations).";
+    allocated_udp Counter "fermata_turn_allocated_udp_total" "Allocations made over UDP.";
+    allocated_tls Counter "fermata_turn_allocated_tls_total" "Allocations made over TLS.";
+    allocations_expired Counter "fermata_turn_allocations_expired_total" "Allocations that ended because they were not refreshed.";
+    malformed Counter "fermata_turn_malformed_total" "Messages to the relay that are none, or none that a client sends.";
+    unauthorized Counter "fermata_turn_unauthorized_total" "Requests without right credentials; the first of each client is one.";
+    unanswered Counter "fermata_turn_unanswered_total" "Of those, the ones that got no answer because their address had had too many.";
+    forbidden Counter "fermata_turn_forbidden_total" "Requests for a peer that is none of this server's media addresses.";
+    refused_quota Counter "fermata_turn_refused_quota_total" "Allocations refused because the participant or the address had as many as it may.";
+    refused_full Counter "fermata_turn_refused_full_total" "Allocations refused because there were as many as may be.";
+    refused Counter "fermata_turn_refused_total" "Requests to the relay refused for another reason.";
+    to_peers Counter "fermata_turn_datagrams_in_total" "Datagrams that the relay passed on to media ports.";
+    to_clients Counter "fermata_turn_datagrams_out_total" "Datagrams that the relay passed on to clients.";
+    dropped_client Counter "fermata_turn_dropped_client_total" "Datagrams of clients dropped: no allocation, no permission, or no peer.";
+    dropped_peer Counter "fermata_turn_dropped_peer_total" "Datagrams dropped that came to the relay from elsewhere than a media port.";
+    dropped_bandwidth Counter "fermata_turn_dropped_bandwidth_total" "Datagrams dropped because their allocation carries as much as it may.";
+    dropped_full Counter "fermata_turn_dropped_full_total" "Datagrams dropped because a socket or a connection's queue was full.";
+    tls_connections Gauge "fermata_turn_tls_connections" "Connections to the relay over TLS.";
+    tls_refused Counter "fermata_turn_tls_refused_total" "Connections to the relay over TLS closed at once because there were as many as may be.";
+    tls_failed Counter "fermata_turn_tls_failed_total" "Connections to the relay over TLS that failed.";
 };

@@ -12,11 +12,12 @@ mod tally;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fermata_sfu::io::{Command, Reply, RoomEvent};
-use fermata_types::{Now, ParticipantSid, RoomSid, SdkAppId, StaySample};
+use fermata_types::{Now, ParticipantSid, RoomSid, SdkAppId, StaySample, Via};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -79,9 +80,21 @@ pub fn on_event(shared: &Shared, event: &RoomEvent) {
 }
 
 /// How stays fared. Never waits.
-pub fn on_samples(shared: &Shared, samples: Vec<StaySample>) {
+pub fn on_samples(shared: &Shared, mut samples: Vec<StaySample>) {
     let len = samples.len();
+    if let Some(relay) = shared.relay.get() {
+        name_relayed(&mut samples, |source| relay.relays_from(source));
+    }
     tell(shared, Told::Samples(samples), len);
+}
+
+/// The media threads see UDP from an address; which addresses are the relay's, only this process as a whole knows.
+fn name_relayed(samples: &mut [StaySample], relays_from: impl Fn(SocketAddr) -> bool) {
+    for sample in samples {
+        if sample.downlink.via == Some(Via::Udp) && sample.peer.is_some_and(&relays_from) {
+            sample.downlink.via = Some(Via::Relay);
+        }
+    }
 }
 
 fn tell(shared: &Shared, told: Told, len: usize) {
@@ -282,7 +295,38 @@ async fn sweep(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
+    use fermata_types::Downlink;
+
     use super::*;
+
+    #[test]
+    fn only_udp_from_a_socket_of_the_relay_is_relayed() {
+        let relay: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+        let other = SocketAddr::new(relay.ip(), 50_001);
+        let rows = [
+            (Some(Via::Udp), Some(relay), Some(Via::Relay)),
+            (Some(Via::Udp), Some(other), Some(Via::Udp)),
+            (Some(Via::Udp), None, Some(Via::Udp)),
+            (Some(Via::Tcp), Some(relay), Some(Via::Tcp)),
+            (None, Some(relay), None),
+        ];
+        let sample = |(via, peer)| StaySample {
+            app: SdkAppId(1),
+            room_sid: RoomSid::from_text("RM_1"),
+            stay: ParticipantSid::from_text("PA_1"),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            span_ms: 5_000,
+            rtt_ms: None,
+            cpu_percent: None,
+            downlink: Downlink { via, ..Downlink::default() },
+            peer,
+            tracks: Vec::new(),
+        };
+        let mut samples: Vec<_> = rows.iter().map(|row| sample((row.0, row.1))).collect();
+        name_relayed(&mut samples, |source| source == relay);
+        let named: Vec<_> = samples.iter().map(|sample| sample.downlink.via).collect();
+        assert_eq!(named, rows.map(|row| row.2));
+    }
 
     #[test]
     fn what_was_dropped_is_looked_for_until_all_of_it_is_silent() {

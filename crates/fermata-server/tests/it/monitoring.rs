@@ -210,6 +210,19 @@ async fn series(server: &InProcess, comm: &str) {
     near(value("bob", "ann", "bigvDecFps"), 8.0, 22.0);
     near(value("ann", "", "bigvEncFps"), 8.0, 22.0);
     near(value("bob", "ann", "bigvWidth"), 640.0, 640.0);
+    // The way to whoever receives, and none to whoever only sends.
+    let names = ["downEstimate", "downLimited", "downPaused", "downVia"];
+    let answer = until("nothing came of the way to bob", async || {
+        let answer = details(server, comm, &[], &names).await;
+        mean(&answer, "bob", "", "downEstimate").is_some().then_some(answer)
+    })
+    .await;
+    let value = |name: &str| mean(&answer, "bob", "", name);
+    let estimate = value("downEstimate").unwrap();
+    assert!((300_000.0..1e9).contains(&estimate), "{answer}");
+    let rest = ["downLimited", "downPaused", "downVia"].map(value);
+    assert_eq!(rest, [Some(0.0), Some(0.0), Some(1.0)], "all of it, over UDP: {answer}");
+    assert_eq!(mean(&answer, "ann", "", "downEstimate"), None, "{answer}");
     let one = details(server, comm, &["bob"], &["aBit"]).await;
     assert!(list(&one["Data"]).iter().all(|line| line["UserId"] == "bob"), "{one}");
     assert_eq!(one["Total"], 1);

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::common::program::{Program, exchange, is_private, run, run_with};
+use fermata_server::config::FREE_PORTS;
 use serde_json::Value;
 
 const DEV: (&str, &str) = ("Authorization", "Bearer dev-operator");
@@ -30,13 +31,20 @@ fn a_bad_configuration_ends_with_status_2_and_names_what_is_wrong() {
             &["http_address", "0.0.0.0", "loopback"],
         ),
         (&["serve", "--config", file.to_str().unwrap()], &["udp_prot", "udp_port"]),
+        (
+            &["serve", "--turn-host", "turn.example.org:3478"],
+            &["turn_host", "turn.example.org:3478", "a host name"],
+        ),
         (&["serve", "--config", "/nonexistent"], &["/nonexistent", "TOML"]),
         (&["serve", "--dev", "--tls-cert", "/x"], &["tls_key", "both or neither"]),
         (
             &["serve", "--dev", "--tls-cert", "/x", "--tls-key", "/y", "--http-port", "0"],
             &["tls_cert", "/x"],
         ),
-        (&["serve", "--dev", "--http-port", &port, "--udp-port", "0"], &["http_port", &port]),
+        (
+            &["serve", "--dev", "--http-port", &port, "--udp-port", "0", "--tcp-port", "0"],
+            &["http_port", &port],
+        ),
         (&["serve", "--data-dir", "/proc/nowhere"], &["data_dir", "/proc/nowhere"]),
         (&["config", "--log", "loud"], &["log", "loud", "debug"]),
         (&["serve", "--no-such-flag"], &["--no-such-flag"]),
@@ -160,7 +168,7 @@ fn development_credentials_are_refused_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let dir = data_dir(&folder);
     assert_eq!(Program::serve(&["--dev", "--data-dir", &dir]).terminate().code(), Some(0));
-    let output = run(&["serve", "--data-dir", &dir, "--http-port", "0", "--udp-port", "0"]);
+    let output = run(&[&["serve", "--data-dir", &dir], &FREE_PORTS[..]].concat());
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("devkey") && text.contains("32"), "{text}");
@@ -192,8 +200,7 @@ fn one_server_a_data_folder() {
     let folder = tempfile::tempdir().unwrap();
     let dir = data_dir(&folder);
     let _first = Program::serve(&["--dev", "--data-dir", &dir]);
-    let second =
-        run(&["serve", "--dev", "--data-dir", &dir, "--http-port", "0", "--udp-port", "0"]);
+    let second = run(&[&["serve", "--dev", "--data-dir", &dir], &FREE_PORTS[..]].concat());
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another process"), "{second:?}");
 }

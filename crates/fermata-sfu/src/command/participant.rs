@@ -106,6 +106,7 @@ impl Sfu {
         let connection = participant.connection;
         let published = participant.publications.values().filter_map(|id| self.tracks.get(id));
         let published: Vec<_> = published
+            .filter(|track| track.backup_of.is_none())
             .filter(|track| !participant.may_publish(track.info.source))
             .map(|track| (track.id, track.sid.to_string()))
             .collect();

@@ -9,16 +9,19 @@
 use std::time::Instant;
 
 use fermata_rtp::SPATIAL_LAYERS_MAX;
+use fermata_rtp::dependency::{Frame, Rewrite};
 use fermata_rtp::unwrap::rtp_time_delta;
 use fermata_rtp::vp8::Numbers;
 use fermata_types::MediaKind;
 
 use super::clock::{Next, Sent, Source, align};
+use super::dependent::Dependent;
 use super::layers::{LayerIndex, Quality, Settings};
 use super::limits::AREA_HOLD;
 use super::numbering::{Numbering, Placed};
 use super::pictures::{LastPicture, Pictures};
 use super::select::{Target, target, wanted_quality};
+use super::steps::Allowed;
 use super::up::{RtpView, SenderReport, UpTrack};
 
 /// First sequence number of a stream lies below this: receivers of SRTP assume that nothing has wrapped
@@ -31,6 +34,8 @@ pub struct Continuation {
     /// Highest sequence number given out, and the last packet, if any was sent.
     last: Option<(u64, Sent)>,
     picture: Option<LastPicture>,
+    /// Highest frame number in a dependency descriptor.
+    frame: Option<u16>,
 }
 
 /// What becomes of a packet for this subscriber.
@@ -53,6 +58,8 @@ pub struct Sending {
     pub marker: bool,
     /// What goes into the VP8 descriptor in the place of what is there.
     pub vp8: Option<Numbers>,
+    /// What changes in the dependency descriptor, if there is one.
+    pub dependency: Option<Rewrite>,
 }
 
 /// Why a packet is not sent.
@@ -82,6 +89,9 @@ struct Current {
     layer: LayerIndex,
     numbering: Numbering,
     pictures: Option<Pictures>,
+    dependent: Option<Dependent>,
+    /// RTP time of the last packet as it came.
+    picture_at: Option<u32>,
     /// `outgoing time = incoming - offset`.
     ts_offset: u32,
     /// Highest spatial and temporal layer being sent.
@@ -96,7 +106,7 @@ struct Current {
 pub struct DownTrack {
     settings: Settings,
     /// What the path to the subscriber has room for; `None`: nothing.
-    allowed: Option<Quality>,
+    allowed: Option<Allowed>,
     paused: bool,
     /// [`UpTrack::version`] that the target was chosen by; 0 = choose.
     version: u64,
@@ -114,7 +124,7 @@ impl DownTrack {
     pub fn new(from: Continuation) -> Self {
         Self {
             settings: Settings::default(),
-            allowed: Some(Quality::High),
+            allowed: Some(Allowed::ALL),
             paused: false,
             version: 0,
             target: None,
@@ -132,6 +142,7 @@ impl DownTrack {
         Continuation {
             last: self.last.last.map(|(_, sent)| (seq, sent)),
             picture: current.pictures.as_ref().map(Pictures::last).or(self.last.picture),
+            frame: current.dependent.as_ref().map(Dependent::last).or(self.last.frame),
         }
     }
 
@@ -153,20 +164,20 @@ impl DownTrack {
         }
     }
 
-    /// Highest quality that the path to the subscriber has room for; `None`: nothing goes out.
-    pub fn set_allowed(&mut self, quality: Option<Quality>) {
-        if self.allowed == quality {
+    /// The most that the path to the subscriber has room for; `None`: nothing goes out.
+    pub fn set_allowed(&mut self, allowed: Option<Allowed>) {
+        if self.allowed == allowed {
             return;
         }
-        self.allowed = quality;
+        self.allowed = allowed;
         self.version = 0;
-        if quality.is_none() {
+        if allowed.is_none() {
             self.stop();
         }
     }
 
     /// What the path has room for.
-    pub fn allowed(&self) -> Option<Quality> {
+    pub fn allowed(&self) -> Option<Allowed> {
         self.allowed
     }
 
@@ -183,6 +194,9 @@ impl DownTrack {
         self.version = up.version();
         let allowed = self.allowed.filter(|_| !self.paused);
         self.target = allowed.and_then(|allowed| target(up, &self.settings, allowed));
+        if let (Some(current), Some(target)) = (self.current.as_mut(), self.target) {
+            current.aim(up, target);
+        }
     }
 
     /// Decides on a packet.
@@ -216,7 +230,7 @@ impl DownTrack {
             self.switch(up, packet, target);
         }
         let current = self.current.as_mut().ok_or(Dropped::Off)?;
-        let filtered = current.filter(packet, target);
+        let filtered = current.filter(up, packet, target);
         let newest = current.numbering.is_newest(packet.seq);
         let seq = match current.numbering.place(packet.seq, filtered.is_some()) {
             Placed::Send(seq) => seq,
@@ -226,6 +240,8 @@ impl DownTrack {
         };
         let timestamp = packet.timestamp.wrapping_sub(current.ts_offset);
         let vp8 = current.renumber(packet);
+        let frame = packet.dependency.as_ref();
+        let dependency = frame.and_then(|f| Some(current.dependent.as_mut()?.rewrite(f)));
         let marker = packet.marker || current.ends_picture(packet);
         if let Some(at) = current.spatial_at.get_mut(usize::from(packet.view.spatial.unwrap_or(0)))
         {
@@ -235,7 +251,7 @@ impl DownTrack {
         if newest {
             self.last.last = Some((seq, self.latest(timestamp, packet.arrived)));
         }
-        Ok(Sending { seq, timestamp, marker, vp8 })
+        Ok(Sending { seq, timestamp, marker, vp8, dependency })
     }
 
     /// The layer whose keyframe this subscriber waits for; hand it to [`UpTrack::request_keyframe`].
@@ -243,6 +259,9 @@ impl DownTrack {
     pub fn needs_keyframe(&self) -> Option<LayerIndex> {
         let target = self.target?;
         match &self.current {
+            Some(Current { layer, dependent: Some(dependent), .. }) if *layer == target.layer => {
+                dependent.awaits_keyframe().then_some(target.layer)
+            }
             Some(current) if current.layer == target.layer => {
                 let rising = target.spatial != current.spatial && target.spatial > current.spatial;
                 rising.then_some(target.layer)
@@ -313,15 +332,21 @@ impl DownTrack {
         let pictures = packet.vp8.map(|descriptor| Pictures::anchored(&descriptor, before.picture));
         self.source = Some((packet.layer, ts_offset));
         self.last = before;
-        self.current = Some(Current {
+        let mut current = Current {
             layer: packet.layer,
             numbering: Numbering::anchored(packet.seq, seq),
             pictures,
+            dependent: None,
+            picture_at: None,
             ts_offset,
             spatial: target.spatial,
             temporal: target.temporal,
             spatial_at: [None; SPATIAL_LAYERS_MAX],
-        });
+        };
+        if let Some(frame) = packet.dependency.as_ref() {
+            current.depend(up, frame, target, before.frame);
+        }
+        self.current = Some(current);
     }
 
     /// The source before this packet, if it was of this track.
@@ -362,8 +387,53 @@ impl DownTrack {
 }
 
 impl Current {
+    /// Another target, or another stream, than before.
+    fn aim(&mut self, up: &UpTrack, target: Target) {
+        let known = up.known(self.layer).filter(|_| target.layer == self.layer);
+        let wanted = known.and_then(|known| known.best(target.spatial, target.temporal));
+        if let (Some(dependent), Some(wanted)) = (self.dependent.as_mut(), wanted) {
+            dependent.aim(known, wanted);
+        }
+    }
+
+    /// Begins with decode targets, at a frame that brings a structure.
+    fn depend(&mut self, up: &UpTrack, frame: &Frame, target: Target, last: Option<u16>) {
+        let Some(known) = up.known(self.layer).filter(|_| frame.begins) else { return };
+        let Some(wanted) = known.best(target.spatial, target.temporal) else { return };
+        self.dependent = Some(Dependent::anchored(frame, last, known, wanted));
+    }
+
+    /// The same as [`Self::filter`] by the decode targets of a frame.
+    fn filter_frame(
+        &mut self,
+        up: &UpTrack,
+        packet: &RtpView,
+        frame: &Frame,
+        target: Target,
+    ) -> Option<Dropped> {
+        if self.dependent.is_none() {
+            // Descriptors begin in the middle.
+            self.depend(up, frame, target, None);
+        }
+        let Some(dependent) = self.dependent.as_mut() else {
+            return Some(Dropped::AwaitingKeyframe);
+        };
+        let new_picture = self.picture_at.replace(packet.timestamp) != Some(packet.timestamp);
+        let known = up.known(self.layer);
+        let keep = dependent.keep(frame, known, new_picture);
+        if let Some(layers) = dependent.layers(known) {
+            (self.spatial, self.temporal) = (layers.spatial, layers.temporal);
+        }
+        let above =
+            if frame.spatial == self.spatial { Dropped::Temporal } else { Dropped::Spatial };
+        (!keep).then_some(above)
+    }
+
     /// Whether a packet is left out on purpose; takes up a new target where the stream allows it.
-    fn filter(&mut self, packet: &RtpView, target: Target) -> Option<Dropped> {
+    fn filter(&mut self, up: &UpTrack, packet: &RtpView, target: Target) -> Option<Dropped> {
+        if let Some(frame) = &packet.dependency {
+            return self.filter_frame(up, packet, frame, target);
+        }
         let view = &packet.view;
         let vp8 = packet.vp8.as_ref();
         let begins = match (vp8, self.pictures.as_mut()) {

@@ -1,15 +1,15 @@
 //! One stream of a published track: what was learned of it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use fermata_rtp::dependency::{Frame, Reader, Structure};
 use fermata_rtp::{FrameSize, SPATIAL_LAYERS_MAX, View};
 
+use super::dependent::Known;
 use super::layers::{LayerSpec, Quality};
-use super::limits::{KEYFRAME_INTERVAL, KEYFRAME_INTERVAL_IDLE, LAYER_SILENCE, RATE_WINDOW};
-use super::up::{PacketIn, SUBLAYER_MAX, SenderReport};
-
-/// Temporal layers that are counted apart; real streams have at most three.
-const TEMPORAL_LAYERS: usize = 4;
+use super::limits::{KEYFRAME_INTERVAL, KEYFRAME_INTERVAL_IDLE, LAYER_SILENCE};
+use super::rate::{Rate, Steps, step};
+use super::up::SenderReport;
 
 /// Place of a rid among its track's, smallest picture first: by its declaration, else by the names that
 /// clients use (`q h f`, or `2 1 0`). Unknown ones keep their order behind.
@@ -48,8 +48,10 @@ pub(super) struct Layer {
     /// From its last keyframe.
     pub(super) size: Option<FrameSize>,
     pub(super) spatial_sizes: [Option<FrameSize>; SPATIAL_LAYERS_MAX],
-    /// Spatial layers seen since the last keyframe that told.
+    /// Spatial layers seen since the last keyframe that told, or, by the dependency descriptors, sent now.
     pub(super) spatial_count: u8,
+    /// Of its dependency descriptors, if it has any.
+    pub(super) dependency: Reader,
     pub(super) highest_seq: Option<u64>,
     pub(super) last_at: Option<Instant>,
     pub(super) alive: bool,
@@ -69,6 +71,7 @@ impl Layer {
             size: None,
             spatial_sizes: [None; SPATIAL_LAYERS_MAX],
             spatial_count: 0,
+            dependency: Reader::default(),
             highest_seq: None,
             last_at: None,
             alive: false,
@@ -79,9 +82,51 @@ impl Layer {
         }
     }
 
+    /// Puts what the dependency descriptor of a packet says in the place of what its payload shows. The frame it
+    /// belongs to; `None` if the descriptor cannot be read, then the packet cannot be made sense of.
+    pub(super) fn depend(
+        &mut self,
+        descriptor: &[u8],
+        newest: bool,
+        view: &mut View,
+    ) -> Option<Frame> {
+        let Some(frame) = self.dependency.read(descriptor, newest) else {
+            *view = View::default();
+            return None;
+        };
+        view.keyframe = frame.begins && view.understood;
+        view.frame_start = frame.start;
+        view.frame_end = frame.end;
+        view.spatial = Some(frame.spatial);
+        view.temporal = Some(frame.temporal);
+        view.switch_up = false;
+        if frame.begins
+            && let Some(sizes) = self.dependency.structure().and_then(|s| s.sizes())
+        {
+            view.spatial_sizes = *sizes;
+            view.size = sizes.iter().flatten().copied().max_by_key(|size| size.area());
+        }
+        Some(frame)
+    }
+
+    /// The steps of which a frame is part, by its decode targets.
+    pub(super) fn served(&self, frame: &Frame) -> Steps {
+        let targets = self.dependency.structure().map(Structure::targets).unwrap_or_default();
+        let served = targets.iter().enumerate().filter(|(place, _)| frame.serves(*place));
+        served.fold(0, |steps, (_, target)| steps | 1 << step(target.spatial, target.temporal))
+    }
+
+    /// What its dependency descriptors refer to.
+    pub(super) fn known(&self) -> Option<Known<'_>> {
+        let structure = self.dependency.structure()?;
+        let (active, since) = (self.dependency.active(), self.dependency.since());
+        Some(Known { structure, active, since })
+    }
+
     /// Learns from a payload; true if sizes or spatial layers changed.
     pub(super) fn learn(&mut self, view: &View) -> bool {
-        let before = (self.size, self.spatial_count);
+        let about = |this: &Self| (this.size, this.spatial_count, this.dependency.since());
+        let before = about(self);
         if view.keyframe {
             // Even if it was on its way before the request was sent: who missed it asks again.
             self.keyframes.wanted = false;
@@ -95,9 +140,10 @@ impl Layer {
             self.spatial_count = u8::try_from(told).unwrap_or(1);
         }
         if let Some(spatial) = view.spatial {
-            self.spatial_count = self.spatial_count.max(spatial + 1);
+            let count = self.known().map(|known| known.spatial_count());
+            self.spatial_count = count.unwrap_or_else(|| self.spatial_count.max(spatial + 1));
         }
-        before != (self.size, self.spatial_count)
+        before != about(self)
     }
 
     /// When a keyframe is to be asked for; `None` if nobody wants one or the stream never sent anything
@@ -108,71 +154,5 @@ impl Layer {
         // Silent itself, or the whole track has been since it was asked.
         let idle = !self.alive || newest.is_some_and(|at| at + LAYER_SILENCE < asked);
         Some(asked + if idle { KEYFRAME_INTERVAL_IDLE } else { KEYFRAME_INTERVAL })
-    }
-}
-
-/// Bits and pictures per second, over windows of a second.
-#[derive(Debug, Default)]
-pub(super) struct Rate {
-    window_at: Option<Instant>,
-    bytes: u64,
-    frames: [u32; TEMPORAL_LAYERS],
-    /// Payload bits per second, smoothed.
-    pub(super) bitrate_bps: u64,
-    /// Pictures per second of each temporal layer alone, in the last window.
-    frame_rates: [f64; TEMPORAL_LAYERS],
-}
-
-impl Rate {
-    /// Counts a packet; true if a window was closed by it.
-    pub(super) fn count(&mut self, packet: &PacketIn<'_>, view: &View) -> bool {
-        let since = *self.window_at.get_or_insert(packet.arrived);
-        let elapsed = packet.arrived.saturating_duration_since(since);
-        let closed = elapsed >= RATE_WINDOW;
-        if closed {
-            self.close(elapsed);
-            self.window_at = Some(packet.arrived);
-        }
-        self.bytes += packet.payload.len() as u64;
-        let temporal = usize::from(view.temporal.unwrap_or(0)).min(TEMPORAL_LAYERS - 1);
-        if packet.marker
-            && let Some(frames) = self.frames.get_mut(temporal)
-        {
-            *frames += 1;
-        }
-        closed
-    }
-
-    fn close(&mut self, elapsed: Duration) {
-        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        let bitrate_bps = self.bytes.saturating_mul(8_000) / millis;
-        self.bitrate_bps = if self.bitrate_bps == 0 {
-            bitrate_bps
-        } else {
-            self.bitrate_bps.midpoint(bitrate_bps)
-        };
-        for (rate, frames) in self.frame_rates.iter_mut().zip(self.frames) {
-            *rate = f64::from(frames) / elapsed.as_secs_f64();
-        }
-        self.bytes = 0;
-        self.frames = [0; TEMPORAL_LAYERS];
-    }
-
-    /// Pictures per second; 0 until a window has passed.
-    pub(super) fn fps(&self) -> f64 {
-        self.frame_rates.iter().sum()
-    }
-
-    /// The highest temporal layer up to which there are at most `fps` pictures a second; the lowest is
-    /// never left out.
-    pub(super) fn temporal_max(&self, fps: f64) -> u8 {
-        let mut sum = 0.0;
-        for (temporal, rate) in (0_u8..).zip(self.frame_rates) {
-            sum += rate;
-            if sum > fps && rate > 0.0 {
-                return temporal.saturating_sub(1);
-            }
-        }
-        SUBLAYER_MAX
     }
 }

@@ -30,6 +30,10 @@ pub(super) const REORDER_WINDOW: u64 = 512;
 /// the oldest remembered run are dropped as late.
 pub(super) const DROP_RUNS_MAX: usize = 32;
 
+/// Frames of a stream with dependency descriptors whose fate is remembered; what refers to older ones is no place to
+/// take up another layer, and packets of older ones are dropped. A multiple of 64.
+pub(super) const FRAME_WINDOW: u64 = 256;
+
 /// A jump of input sequence numbers above this is taken for a new beginning instead of loss; receivers
 /// could not tell it from a wrap otherwise.
 pub(super) const SEQUENCE_JUMP_MAX: u64 = 8_192;

@@ -9,6 +9,7 @@
 
 mod clock;
 mod declared;
+mod dependent;
 mod down;
 mod layer;
 mod layers;
@@ -16,8 +17,10 @@ mod limits;
 mod numbering;
 mod pictures;
 mod quality;
+mod rate;
 mod select;
 mod speakers;
+mod steps;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,7 @@ pub use layers::{LayerIndex, LayerSpec, Quality, Settings};
 pub(crate) use limits::LAYERS_MAX;
 pub use quality::{QualityMeter, Sample};
 pub use speakers::{Speaker, Speakers};
+pub use steps::{Allowed, Step, Steps};
 pub use tally::{
     Counts, DownTaken, DownTally, FREEZE_FACTOR, FREEZE_MIN, Feedback, Flow, UpTaken, UpTally,
 };

@@ -107,6 +107,7 @@ mod tests {
     use fermata_types::Now;
 
     use super::*;
+    use crate::limits::QUALITY_INTERVAL;
 
     #[test]
     fn qualities_follow_loss_and_delay() {
@@ -131,6 +132,52 @@ mod tests {
         check(0.0, 2_500, true, lk::ConnectionQuality::Poor);
         check(f32::NAN, 0, true, lk::ConnectionQuality::Excellent);
         check(0.0, 30, false, lk::ConnectionQuality::Lost);
+    }
+
+    #[test]
+    fn the_guide_tells_these_numbers() {
+        let page = include_str!("../../../../docs/guide/connection-quality.md");
+        let seconds = QUALITY_INTERVAL.as_secs();
+        for told in [
+            format!("Every {seconds} s the server looks at each participant"),
+            format!("| points for loss | {LOSS_WEIGHT} for each percent"),
+            format!("| score of the moment | {SCORE_MAX} less both"),
+            format!(
+                "by {RISE} of the way when that is better, by {FALL} when it is worse; {SCORE_MIN} at least"
+            ),
+            format!("| excellent | score above {EXCELLENT_ABOVE} |"),
+            format!("| good | score above {GOOD_ABOVE} |"),
+            format!("nothing was heard of the participant for {} s", 2 * seconds),
+            format!("this server moves by {FALL} and stops at {SCORE_MIN}"),
+        ] {
+            assert!(page.contains(&told), "docs/guide/connection-quality.md does not say: {told}");
+        }
+        // What delay costs is a formula; its two branches.
+        let after = |rtt_ms| {
+            let rtt = Some(Duration::from_millis(rtt_ms));
+            SCORE_MAX - raw_score(&Sample { loss: 0.0, rtt, jitter: None, heard: true })
+        };
+        assert!(page.contains("delay / 40 up to a delay of 160 ms, (delay - 120) / 10 above"));
+        assert!((after(320) - 160.0 / 40.0).abs() < 0.01 && (after(340) - 5.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_examples_of_the_guide_are_so() {
+        use lk::ConnectionQuality::{Excellent, Good, Poor};
+        let start = Now::read().instant;
+        let mut meter = QualityMeter::new(start);
+        let mut second = 0;
+        let mut next = |loss| {
+            second += 5;
+            let rtt = Some(Duration::from_millis(40));
+            let sample = Sample { loss, rtt, jitter: None, heard: true };
+            meter.update(start + Duration::from_secs(second), &sample).0
+        };
+        assert_eq!([0.03; 5].map(&mut next), [Excellent, Good, Good, Good, Good]);
+        assert_eq!([0.08; 3].map(&mut next), [Good, Poor, Poor]);
+        assert_eq!([0.0; 3].map(&mut next), [Good, Good, Excellent]);
+        assert_eq!([0.03; 3].map(&mut next), [Good; 3]);
+        assert_eq!(next(0.1), Poor);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use fermata_rtp::{Codec, FrameSize};
 
 use super::layers::{LayerIndex, Quality, Settings};
+use super::steps::Allowed;
 use super::up::{SUBLAYER_MAX, UpTrack};
 
 /// What is aimed at; reached at the next opportunity that the codec offers.
@@ -28,20 +29,22 @@ fn assumed_side(quality: Quality) -> u32 {
 }
 
 /// Chooses; `None` if nothing is wanted.
-pub(super) fn target(up: &UpTrack, settings: &Settings, max: Quality) -> Option<Target> {
+pub(super) fn target(up: &UpTrack, settings: &Settings, max: Allowed) -> Option<Target> {
     if settings.disabled {
         return None;
     }
-    let layer = layer(up, wanted_quality(up, settings).min(max));
+    let layer = layer(up, wanted_quality(up, settings).min(max.quality));
     let count = up.spatial_count(layer);
-    // Only VP9 shows its spatial layers in what is readable here; of others all are forwarded.
-    let spatial = if count > 1 && up.codec() == Codec::Vp9 {
-        spatial(up, layer, count, settings, max)
+    // Where neither a dependency descriptor nor the payload tells layers apart, all are forwarded.
+    let told = up.known(layer).is_some();
+    let spatial = if count > 1 && (told || up.codec() == Codec::Vp9) {
+        spatial(up, layer, count, settings, max.quality)
     } else {
         SUBLAYER_MAX
     };
     let temporal = match up.codec() {
-        Codec::Vp8 | Codec::Vp9 => up.temporal_max(layer, settings.fps),
+        Codec::Vp8 | Codec::Vp9 => up.temporal_max(layer, settings.fps).min(max.temporal),
+        _ if told => up.temporal_max(layer, settings.fps).min(max.temporal),
         _ => SUBLAYER_MAX,
     };
     Some(Target { layer, spatial, temporal })
@@ -80,8 +83,8 @@ fn layer(up: &UpTrack, quality: Quality) -> LayerIndex {
 }
 
 /// The highest spatial layer of a quality, for a stream that has several.
-fn spatial_of(up: &UpTrack, quality: Quality) -> Option<u8> {
-    let count = up.spatial_count(LayerIndex(0));
+pub(super) fn spatial_of(up: &UpTrack, quality: Quality) -> Option<u8> {
+    let count = up.spatial_total(LayerIndex(0));
     (count > 1).then(|| match quality {
         Quality::Low => 0,
         Quality::Medium => count / 2,
@@ -100,5 +103,5 @@ fn spatial(up: &UpTrack, layer: LayerIndex, count: u8, settings: &Settings, max:
             })
             .unwrap_or(count - 1),
     };
-    wanted.min(by_quality(max))
+    wanted.min(by_quality(max)).min(count - 1)
 }

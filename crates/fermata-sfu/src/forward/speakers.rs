@@ -264,6 +264,32 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_tells_these_numbers() {
+        let page = include_str!("../../../../docs/guide/connection-quality.md");
+        let share_percent = ACTIVE_SHARE * 100.0;
+        for told in [
+            format!("Every {} ms the server tells", SPEAKERS_INTERVAL.as_millis()),
+            format!("| a loud packet | -{ACTIVE_DBOV} dBov or louder |"),
+            format!("when loud packets make up {share_percent} % of the interval"),
+            format!("who falls below {share_percent} % for one interval"),
+            format!(
+                "a noise shorter than {} ms is none",
+                (SPEAKERS_INTERVAL.mul_f32(ACTIVE_SHARE)).as_millis()
+            ),
+            format!("in steps of 1/{STEPS}, rounded up"),
+            format!("{} ms at most, so a client", PACKET_TIME_MAX.as_millis()),
+            format!(
+                "Levels of {SPEAKER_TRACKS_MAX} tracks of a participant and of {SPEAKERS_MAX} participants"
+            ),
+        ] {
+            assert!(page.contains(&told), "docs/guide/connection-quality.md does not say: {told}");
+        }
+        assert!(
+            page.contains("the level moves 2/3 of the way") && (SMOOTHING - 2.0 / 3.0).abs() < 1e-6
+        );
+    }
+
+    #[test]
     fn short_noises_are_no_speech_and_mute_ends_it() {
         let mut room = Room::new();
         let (participant, track) = (ParticipantSid::from_text("PA_a"), TrackSid::from_text("TR_a"));

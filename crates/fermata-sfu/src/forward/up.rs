@@ -5,14 +5,17 @@
 
 use std::time::Instant;
 
+use fermata_rtp::dependency::Frame;
 use fermata_rtp::vp8::Descriptor;
 use fermata_rtp::{Codec, FrameSize, View};
 use fermata_types::MediaKind;
 
 use super::declared::{AREA_UNKNOWN, counted_area};
+use super::dependent::Known;
 use super::layer::{Layer, order};
 use super::layers::{LayerIndex, LayerSpec, Quality};
 use super::limits::{LAYER_SILENCE, LAYERS_MAX};
+use super::rate::TEMPORAL_LAYERS;
 
 /// Temporal and spatial layer numbers end here (3 bits).
 pub(super) const SUBLAYER_MAX: u8 = 7;
@@ -30,6 +33,8 @@ pub struct PacketIn<'a> {
     pub marker: bool,
     /// Payload without padding.
     pub payload: &'a [u8],
+    /// Its dependency descriptor, if it has one.
+    pub dependency: Option<&'a [u8]>,
     /// When it arrived.
     pub arrived: Instant,
 }
@@ -52,6 +57,8 @@ pub struct RtpView {
     pub view: View,
     /// The descriptor of a VP8 payload.
     pub vp8: Option<Descriptor>,
+    /// Its frame, where a dependency descriptor tells.
+    pub dependency: Option<Frame>,
     /// No later packet of its layer came before it.
     pub newest: bool,
 }
@@ -145,7 +152,7 @@ impl UpTrack {
     /// Takes note of a packet and looks into it. `None`: a stream beyond the limit, to be dropped.
     pub fn receive(&mut self, packet: &PacketIn<'_>) -> Option<RtpView> {
         let index = self.index_of(packet.rid)?;
-        let view = View::of(self.codec, packet.payload);
+        let mut view = View::of(self.codec, packet.payload);
         let vp8 = (self.codec == Codec::Vp8).then(|| Descriptor::parse(packet.payload)).flatten();
         let video = self.codec.kind() == MediaKind::Video;
         let encrypted = self.encrypted;
@@ -155,9 +162,15 @@ impl UpTrack {
         if newest {
             layer.highest_seq = Some(packet.seq);
         }
+        // VP8 tells its layers itself; clients describe them as one.
+        let described = video && vp8.is_none() && !packet.payload.is_empty();
+        let descriptor = packet.dependency.filter(|_| described);
+        let dependency = descriptor.and_then(|bytes| layer.depend(bytes, newest, &mut view));
         if video && view.understood {
+            layer.rate.asked = layer.keyframes.wanted;
             changed |= layer.learn(&view);
-            if layer.rate.count(packet, &view) && encrypted {
+            let served = dependency.as_ref().map(|frame| layer.served(frame));
+            if layer.rate.count(packet, &view, served) && encrypted {
                 let rate = &layer.rate;
                 let judged = counted_area(layer.declared, rate.bitrate_bps, rate.fps());
                 let raised = judged.contradicted.then_some(judged.area);
@@ -177,6 +190,7 @@ impl UpTrack {
             arrived: packet.arrived,
             view,
             vp8: vp8.map(|(descriptor, _)| descriptor),
+            dependency,
             newest,
         })
     }
@@ -242,15 +256,46 @@ impl UpTrack {
         self.layer(layer).map_or(0, |layer| layer.rate.bitrate_bps)
     }
 
-    /// Rate of a layer as it was when it last came, or as it was announced; 0 if neither is known.
-    pub fn known_bps(&self, layer: LayerIndex) -> u64 {
-        let measured = self.bitrate_bps(layer);
+    /// The highest temporal layer that comes with a layer, 0 without any.
+    pub fn temporal_top(&self, layer: LayerIndex) -> u8 {
+        let up_to = |temporal| self.step_bps(layer, SUBLAYER_MAX, temporal);
+        let more = |temporal: &u8| up_to(*temporal) > up_to(temporal - 1);
+        (1_u8..).take(TEMPORAL_LAYERS - 1).filter(more).last().unwrap_or(0)
+    }
+
+    /// [`Self::step_bps`] as it was when the layer last came. Of a layer of which hardly more than its first keyframe
+    /// was seen: of the rate that was announced for the whole layer, so much as is the step's part by what was seen.
+    /// 0 if neither is known.
+    pub fn known_bps(&self, layer: LayerIndex, spatial: u8, temporal: u8) -> u64 {
+        let measured = self.step_bps(layer, spatial, temporal);
         let quality = self.quality(layer);
-        let declared = self.declared.iter().find(|spec| spec.quality == quality);
-        match declared {
-            Some(spec) if measured == 0 => spec.bitrate_bps.into(),
-            _ => measured,
+        let spec = self.declared.iter().find(|spec| spec.quality == quality);
+        let declared = spec.map_or(0, |spec| u64::from(spec.bitrate_bps));
+        let settled = self.layer(layer).is_some_and(|state| state.rate.is_settled());
+        if settled || declared == 0 {
+            return measured;
         }
+        match self.step_bps(layer, SUBLAYER_MAX, SUBLAYER_MAX) {
+            0 => declared,
+            whole => declared.saturating_mul(measured) / whole,
+        }
+    }
+
+    /// Is nothing known of the temporal layers of a layer, though its codec may have some?
+    pub fn may_have_temporal(&self, layer: LayerIndex) -> bool {
+        let settled = self.layer(layer).is_some_and(|state| state.rate.is_settled());
+        !settled && matches!(self.codec, Codec::Vp8 | Codec::Vp9 | Codec::Av1)
+    }
+
+    /// Rate of what is sent of a layer up to a spatial and a temporal layer (beyond the highest: all), bits per second
+    /// of payload over the last second or so; 0 if it is not known.
+    pub fn step_bps(&self, layer: LayerIndex, spatial: u8, temporal: u8) -> u64 {
+        let Some(state) = self.layer(layer) else { return 0 };
+        let target = self.known(layer).and_then(|known| {
+            known.structure.targets().get(known.best(spatial, temporal)?).copied()
+        });
+        let (spatial, temporal) = target.map_or((spatial, temporal), |t| (t.spatial, t.temporal));
+        state.rate.step_bps(spatial, temporal)
     }
 
     /// Pictures of a layer per second, over the last second or so.
@@ -290,7 +335,7 @@ impl UpTrack {
     /// is known, each layer is taken for half as wide and high as the one above it.
     pub(super) fn spatial_size(&self, layer: LayerIndex, spatial: u8) -> Option<FrameSize> {
         let state = self.layer(layer)?;
-        let count = self.spatial_count(layer);
+        let count = self.spatial_total(layer);
         if count <= 1 {
             return self.size(layer);
         }
@@ -304,6 +349,17 @@ impl UpTrack {
             let below = u32::from(count.saturating_sub(1).saturating_sub(spatial));
             FrameSize::new((whole.width >> below).max(1), (whole.height >> below).max(1))
         })
+    }
+
+    /// Spatial layers of a stream with those that are not sent at present, 1 if it has none.
+    pub(super) fn spatial_total(&self, layer: LayerIndex) -> u8 {
+        let structure = self.known(layer).map(|known| known.structure.spatial_count());
+        structure.unwrap_or_else(|| self.spatial_count(layer))
+    }
+
+    /// What the dependency descriptors of a stream refer to, if it has any.
+    pub(super) fn known(&self, layer: LayerIndex) -> Option<Known<'_>> {
+        self.layer(layer)?.known()
     }
 
     /// Spatial layers of a stream, 1 if it has none.

@@ -9,6 +9,10 @@ use std::time::Instant;
 use crate::key::LinkId;
 use crate::limits::{ADDRESS_HELD, ADDRESSES_MAX};
 
+/// From where to where: the sender, and the port of ours. The same sender over UDP and over TCP may be two clients of
+/// one network, and comes to two ports.
+type Way = (SocketAddr, u16);
+
 /// Who is behind an address.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
@@ -19,20 +23,20 @@ struct Owner {
 /// The two maps.
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
-    addresses: HashMap<SocketAddr, Owner>,
+    addresses: HashMap<Way, Owner>,
     ufrags: HashMap<String, LinkId>,
-    of_link: HashMap<LinkId, Vec<SocketAddr>>,
+    of_link: HashMap<LinkId, Vec<Way>>,
 }
 
 impl Demux {
-    /// The connection that was last heard from `source`.
-    pub(crate) fn by_address(&self, source: SocketAddr) -> Option<LinkId> {
-        self.addresses.get(&source).map(|owner| owner.link)
+    /// The connection that was last heard from `source` at `destination`, an address of ours.
+    pub(crate) fn by_address(&self, source: SocketAddr, destination: SocketAddr) -> Option<LinkId> {
+        self.addresses.get(&(source, destination.port())).map(|owner| owner.link)
     }
 
     /// That connection accepted something from there.
-    pub(crate) fn note_heard(&mut self, source: SocketAddr, now: Instant) {
-        if let Some(owner) = self.addresses.get_mut(&source) {
+    pub(crate) fn note_heard(&mut self, source: SocketAddr, destination: SocketAddr, now: Instant) {
+        if let Some(owner) = self.addresses.get_mut(&(source, destination.port())) {
             owner.heard_at = now;
         }
     }
@@ -52,8 +56,15 @@ impl Demux {
 
     /// A connection accepted a STUN message from `source`. An address that another connection was
     /// heard from a moment ago stays with that one, so that nobody takes it over by a forged source.
-    pub(crate) fn learn(&mut self, source: SocketAddr, link: LinkId, now: Instant) {
-        if let Some(owner) = self.addresses.get_mut(&source) {
+    pub(crate) fn learn(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        link: LinkId,
+        now: Instant,
+    ) {
+        let way = (source, destination.port());
+        if let Some(owner) = self.addresses.get_mut(&way) {
             if owner.link == link {
                 owner.heard_at = now;
                 return;
@@ -63,16 +74,16 @@ impl Demux {
             }
             let old = owner.link;
             if let Some(list) = self.of_link.get_mut(&old) {
-                list.retain(|address| *address != source);
+                list.retain(|other| *other != way);
             }
         }
-        self.addresses.insert(source, Owner { link, heard_at: now });
+        self.addresses.insert(way, Owner { link, heard_at: now });
         let list = self.of_link.entry(link).or_default();
         if list.len() >= ADDRESSES_MAX {
             let oldest = list.remove(0);
             self.addresses.remove(&oldest);
         }
-        list.push(source);
+        list.push(way);
     }
 
     /// A connection is gone.
@@ -106,11 +117,16 @@ mod tests {
         let link = |n| LinkId { participant: ParticipantId(n), side: Side::Up };
         let address: SocketAddr = "127.0.0.1:9".parse().unwrap();
         let mut demux = Demux::default();
-        demux.learn(address, link(1), t0);
-        demux.learn(address, link(2), t0 + Duration::from_secs(1));
-        assert_eq!(demux.by_address(address), Some(link(1)));
-        demux.learn(address, link(2), t0 + Duration::from_secs(20));
-        assert_eq!(demux.by_address(address), Some(link(2)));
+        let (udp, tcp) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        demux.learn(address, udp, link(1), t0);
+        demux.learn(address, udp, link(2), t0 + Duration::from_secs(1));
+        assert_eq!(demux.by_address(address, udp), Some(link(1)));
+        demux.learn(address, udp, link(2), t0 + Duration::from_secs(20));
+        assert_eq!(demux.by_address(address, udp), Some(link(2)));
+        // Over the other protocol it is somebody else.
+        demux.learn(address, tcp, link(1), t0 + Duration::from_secs(20));
+        assert_eq!(demux.by_address(address, tcp), Some(link(1)));
+        assert_eq!(demux.by_address(address, udp), Some(link(2)));
         demux.remove(link(1), "");
         demux.remove(link(2), "");
         assert_eq!(demux.len(), 0);

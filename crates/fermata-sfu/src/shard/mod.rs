@@ -10,7 +10,7 @@
 //! - `events`: what connections report, and the work on tracks that is due now and then.
 //! - `path`: the way of media packets.
 //! - `relay`: to and from other shards.
-//! - `share`: what goes out where there is not room for everything.
+//! - `share`: what goes out where there is not room for everything. `sound`: what of it sound takes.
 //! - `outbox`: data messages towards a receiver. `sample`: how stays fared.
 
 mod context;
@@ -24,6 +24,7 @@ mod peer;
 mod relay;
 mod sample;
 mod share;
+mod sound;
 mod subscribing;
 mod subscriptions;
 mod track;
@@ -31,8 +32,8 @@ mod track;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fermata_transport::TransportConfig;
 use fermata_transport::egress::Egress;
+use fermata_transport::{Protocol, TransportConfig};
 use fermata_types::Now;
 use rustc_hash::FxHashMap;
 
@@ -173,9 +174,23 @@ impl Shard {
             self.peers.values().filter(|peer| peer.sharing.constrained).count() as u64;
         for link in self.peers.values().flat_map(|peer| peer.up.iter().chain(&peer.down)) {
             stats.transports += 1;
+            match link.wire().protocol() {
+                Some(Protocol::Udp) => stats.transports_udp += 1,
+                Some(Protocol::Tcp) => stats.transports_tcp += 1,
+                None => {}
+            }
             stats.add_link(&link.wire().stats());
         }
         stats
+    }
+
+    /// Does one of its connections count on hearing from `source` at `destination`? It does from the first ICE check
+    /// that it granted until the peer has been silent there for long. Others are strangers.
+    pub fn knows(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        let link = self.demux.by_address(source, destination);
+        let peer = link.and_then(|id| Some((self.peers.get(&id.participant)?, id.side)));
+        peer.and_then(|(peer, side)| peer.link(side))
+            .is_some_and(|link| link.wire().knows(source, destination))
     }
 
     /// Media packets taken in so far, from connections and from other shards.

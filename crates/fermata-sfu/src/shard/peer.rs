@@ -96,6 +96,18 @@ impl Peer {
         Some((link?, &mut self.subscriptions))
     }
 
+    /// Nothing more of a track goes out for now: what waits is given up, what was sent is not sent again, and nobody is
+    /// counted as receiving it.
+    pub(super) fn cut_off(&mut self, context: &mut Context, track: TrackId) {
+        let Some(subscription) = self.subscriptions.get_mut(track) else { return };
+        subscription.history.clear();
+        let area = std::mem::take(&mut subscription.area);
+        self.set_area(context, area, 0);
+        if let Some((link, _)) = self.sending() {
+            link.queue.forget(track);
+        }
+    }
+
     /// What is counted for one of its tracks has changed.
     pub(super) fn set_area(&mut self, context: &mut Context, before: u64, after: u64) {
         self.set_whole_area(context, self.area.saturating_sub(before) + after);

@@ -28,10 +28,12 @@ pub(super) struct Relay {
 impl Relay {
     /// Adds a packet; false if there is no room.
     pub(super) fn push(&mut self, track: TrackId, rtp: &RtpIn<'_>) -> bool {
-        let bytes = self.open.bytes.len() + rtp.payload.len();
+        let dependency = rtp.dependency.unwrap_or_default();
+        let bytes = self.open.bytes.len() + dependency.len() + rtp.payload.len();
         if bytes > HOP_BATCH_BYTES_MAX || self.open.packets.len() >= HOP_BATCH_PACKETS_MAX {
             return false;
         }
+        self.open.bytes.extend_from_slice(dependency);
         self.open.bytes.extend_from_slice(rtp.payload);
         self.open.packets.push(Packet {
             track,
@@ -43,6 +45,7 @@ impl Relay {
             arrived: rtp.arrived,
             audio_level_db: rtp.audio_level_db,
             voice_activity: rtp.voice_activity,
+            dependency_len: dependency.len(),
             len: rtp.payload.len(),
         });
         true
@@ -118,7 +121,10 @@ impl Shard {
         let now = self.context.now.instant;
         let mut rest = &batch.bytes[..];
         for packet in &batch.packets {
-            let Some((payload, tail)) = rest.split_at_checked(packet.len) else { break };
+            let Some((dependency, tail)) = rest.split_at_checked(packet.dependency_len) else {
+                break;
+            };
+            let Some((payload, tail)) = tail.split_at_checked(packet.len) else { break };
             rest = tail;
             self.context.stats.hops_in += 1;
             let Self { tracks, arrivals, restarts, context, .. } = self;
@@ -131,6 +137,7 @@ impl Shard {
                 timestamp: packet.timestamp,
                 marker: packet.marker,
                 payload,
+                dependency: (!dependency.is_empty()).then_some(dependency),
                 arrived: packet.arrived,
                 audio_level_db: packet.audio_level_db,
                 voice_activity: packet.voice_activity,
@@ -161,6 +168,7 @@ mod tests {
             timestamp: 0,
             marker: false,
             payload: &payload,
+            dependency: None,
             arrived: Now::read().instant,
             audio_level_db: None,
             voice_activity: None,
@@ -181,6 +189,30 @@ mod tests {
         let empty = RtpIn { payload: &[], ..rtp };
         let waiting = (0..1_000_000).take_while(|_| relay.push(TrackId(1), &empty)).count();
         assert_eq!(waiting, HOP_BATCH_PACKETS_MAX);
+    }
+
+    #[test]
+    fn a_dependency_descriptor_goes_with_its_packet() {
+        let rtp = RtpIn {
+            mid: Mid::from("0"),
+            rid: None,
+            codec: Codec::Av1,
+            seq: 1,
+            timestamp: 0,
+            marker: false,
+            payload: &[5, 6],
+            dependency: Some(&[1, 2, 3]),
+            arrived: Now::read().instant,
+            audio_level_db: None,
+            voice_activity: None,
+        };
+        let mut relay = Relay::default();
+        assert!(relay.push(TrackId(1), &rtp));
+        assert!(relay.push(TrackId(1), &RtpIn { dependency: None, ..rtp }));
+        let batch = relay.take().expect("two packets");
+        assert_eq!(batch.bytes, [1, 2, 3, 5, 6, 5, 6]);
+        let lens: Vec<_> = batch.packets.iter().map(|p| (p.dependency_len, p.len)).collect();
+        assert_eq!(lens, [(3, 2), (0, 2)]);
     }
 
     #[test]

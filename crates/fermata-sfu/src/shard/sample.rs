@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use fermata_transport::{Rid, StreamStats};
-use fermata_types::{MediaKind, StaySample, TrackSample};
+use fermata_transport::{Protocol, Rid, StreamStats, Wire};
+use fermata_types::{Downlink, MediaKind, StaySample, TrackSample, Via};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
@@ -15,7 +15,7 @@ use super::link::Link;
 use super::peer::Peer;
 use super::subscriptions::TrackSubscription;
 use super::track::Track;
-use crate::forward::Feedback;
+use crate::forward::{Allowed, Feedback};
 use crate::key::{ParticipantId, TrackId};
 use crate::limits::SAMPLE_SPAN_MIN;
 use crate::seam::Report;
@@ -54,6 +54,8 @@ impl Shard {
                 span_ms: millis(span),
                 rtt_ms: round_trip(peer).map(millis),
                 cpu_percent: None,
+                downlink: downlink(peer, tracks),
+                peer: peer.link(peer.out_side()).and_then(|link| link.wire().peer_address()),
                 tracks: sample_tracks(peer, tracks, now, span),
             });
         }
@@ -75,6 +77,33 @@ fn due(peer: &mut Peer, now: Instant, at: Timestamp) -> Option<Duration> {
     }
     peer.sampled = Sampled { since: now, at: Some(at) };
     Some(span)
+}
+
+/// The way to the client. Of a client that comes through a relay it says UDP: a shard sees addresses alone.
+fn downlink(peer: &mut Peer, tracks: &FxHashMap<TrackId, Track>) -> Downlink {
+    let wire = peer.link(peer.out_side()).map(Link::wire);
+    let estimate = wire.and_then(Wire::estimate);
+    let mut downlink = Downlink {
+        estimate_bps: estimate.map(|it| u32::try_from(it.bps).unwrap_or(u32::MAX)),
+        via: wire.and_then(Wire::protocol).map(|protocol| match protocol {
+            Protocol::Udp => Via::Udp,
+            Protocol::Tcp => Via::Tcp,
+        }),
+        ..Downlink::default()
+    };
+    for (id, subscription) in peer.subscriptions.iter_mut() {
+        let Some(track) = tracks.get(&id) else { continue };
+        let video = track.spec.kind == MediaKind::Video && track.up.is_some();
+        let off = subscription.mid.is_none() || subscription.settings.disabled;
+        if !video || off || track.state().muted || track.state().blocked {
+            continue;
+        }
+        match subscription.down.allowed() {
+            None => downlink.tracks_paused += 1,
+            Some(allowed) => downlink.tracks_limited += u32::from(allowed != Allowed::ALL),
+        }
+    }
+    downlink
 }
 
 /// Its tracks, published and then received.

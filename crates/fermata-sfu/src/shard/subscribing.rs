@@ -128,12 +128,7 @@ impl Shard {
             let Some(subscription) = peer.subscriptions.get_mut(track) else { continue };
             subscription.down.set_paused(paused);
             if paused {
-                let before = std::mem::take(&mut subscription.area);
-                subscription.history.clear();
-                peer.set_area(context, before, 0);
-                if let Some((link, _)) = peer.sending() {
-                    link.queue.forget(track);
-                }
+                peer.cut_off(context, track);
             } else if let Some(up) = publication.up.as_mut() {
                 subscription.down.select(now, up);
                 if let Some(layer) = subscription.down.needs_keyframe() {

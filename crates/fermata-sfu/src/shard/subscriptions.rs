@@ -32,12 +32,15 @@ impl Route {
         self.codecs >> (codec as u16) & 1 == 1
     }
 
-    /// The codec in which a packet can go out: its own, or for redundant audio the plain one.
-    pub(crate) fn codec_for(&self, codec: Codec) -> Option<Codec> {
-        if self.sends(codec) {
-            return Some(codec);
+    /// The codec in which a packet can go out: its own, or for redundant audio the plain one, if that is wanted
+    /// (`plain`) or the other cannot be sent.
+    pub(crate) fn codec_for(&self, codec: Codec, plain: bool) -> Option<Codec> {
+        let own = self.sends(codec).then_some(codec);
+        if codec != Codec::Red {
+            return own;
         }
-        (codec == Codec::Red && self.sends(Codec::Opus)).then_some(Codec::Opus)
+        let opus = self.sends(Codec::Opus).then_some(Codec::Opus);
+        if plain { opus.or(own) } else { own.or(opus) }
     }
 }
 
@@ -242,10 +245,17 @@ mod tests {
             (Codec::Pcmu, None),
             (Codec::Vp8, None),
         ] {
-            assert_eq!(route.codec_for(codec), out, "{codec:?}");
+            for plain in [false, true] {
+                assert_eq!(route.codec_for(codec, plain), out, "{codec:?}");
+            }
         }
         let both = Route { codecs: 0b11, ..route };
-        assert_eq!(both.codec_for(Codec::Red), Some(Codec::Red));
+        for (plain, out) in [(false, Codec::Red), (true, Codec::Opus)] {
+            assert_eq!(both.codec_for(Codec::Red, plain), Some(out));
+            assert_eq!(both.codec_for(Codec::Opus, plain), Some(Codec::Opus));
+        }
+        let red = Route { codecs: 1 << Codec::Red as u16, ..route };
+        assert_eq!(red.codec_for(Codec::Red, true), Some(Codec::Red), "better than nothing");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use fermata_transport::{Codec, Rid};
 use fermata_types::{Media, MediaKind};
 
 use super::path::Rings;
+use super::sound::SoundRate;
 use super::subscriptions::Subscribers;
 use crate::forward::{Flow, Quality, UpTally, UpTrack};
 use crate::seam::{ShardId, TrackSpec, TrackState};
@@ -18,6 +19,8 @@ pub(super) struct Track {
     pub(super) up: Option<UpTrack>,
     /// What came, for samples.
     pub(super) tally: UpTally,
+    /// How much of it comes, if it is sound.
+    pub(super) sound: SoundRate,
     /// Packets asked for again, up to the last sample.
     pub(super) nacks_told: u64,
     /// Its packets, one ring for each layer.
@@ -38,6 +41,7 @@ impl Track {
     pub(super) fn new(spec: TrackSpec) -> Self {
         Self {
             tally: UpTally::new(flow(spec.media)),
+            sound: SoundRate::default(),
             spec,
             up: None,
             nacks_told: 0,

@@ -15,7 +15,11 @@ use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use crate::decoder::Decoder;
 use crate::engine::Engine;
 use crate::net::Ms;
-use crate::source::{Due, Mark, RIDS, Source};
+use crate::source::{Due, Encoder, Mark, RIDS, Source};
+use crate::world::MEDIA_UNTIL;
+
+/// So long a missing packet may come again.
+const PATIENCE: Ms = 300;
 
 /// Who sends.
 pub(crate) struct Publisher {
@@ -28,7 +32,7 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) fn new(now: Instant, address: SocketAddr, seed: u64) -> Self {
-        let (engine, source) = (Engine::new(now, address, false), Source::new(seed));
+        let (engine, source) = (Engine::new(now, address, false), Source::new(seed, Encoder::Few));
         Self { engine, source, pending: None, audio: None, video: None }
     }
 
@@ -105,7 +109,7 @@ impl Receiver {
     pub(crate) fn new(now: Instant, address: SocketAddr) -> Self {
         Self {
             engine: Engine::new(now, address, false),
-            decoder: Decoder::default(),
+            decoder: Decoder::new(PATIENCE),
             pictures: Vec::new(),
             sounds: Vec::new(),
             video: None,
@@ -127,7 +131,9 @@ impl Receiver {
                 self.packet(now, &packet);
             }
         }
-        if self.decoder.time(now)
+        // What was sent last is missed by nobody, and no keyframe would come.
+        if now < MEDIA_UNTIL
+            && self.decoder.time(now)
             && let Some((_, mid)) = self.video
         {
             let mut api = self.engine.rtc.direct_api();

@@ -12,6 +12,11 @@ use crate::world::CHANGING;
 /// more than so many standard errors of the difference, beside the tolerance. Without loss that is nothing.
 const CHANCE: f64 = 3.0;
 
+/// Fewest runs of each with a figure, for their means to be compared: of one or two values no standard error is known.
+/// With little loss hardly a receiver asks for a keyframe, and how long the one that did had to wait says nothing; how
+/// many asked is a figure of its own.
+const VALUES_MIN: usize = 8;
+
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Better {
@@ -148,6 +153,9 @@ pub(crate) fn compare(
         let median = text([&own, &other].map(|values| middle(values.iter().copied())));
         let mean = text([&own, &other].map(|values| Spread::of(values).map(|spread| spread.mean)));
         writeln!(table, "  {:<34}{median}       {mean}", figure.name).unwrap();
+        if own.len().min(other.len()) < VALUES_MIN {
+            continue;
+        }
         let Some((own, other)) = Spread::of(&own).zip(Spread::of(&other)) else { continue };
         let worse = match figure.better {
             Better::Higher => other.mean - own.mean,

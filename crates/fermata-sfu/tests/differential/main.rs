@@ -12,8 +12,6 @@
 
 mod client;
 mod compare;
-mod decoder;
-mod dice;
 mod engine;
 mod measure;
 mod net;
@@ -22,7 +20,6 @@ mod ours;
 mod outgoing;
 mod reference;
 mod shape;
-mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;
@@ -34,6 +31,7 @@ use ours::Ours;
 use reference::Reference;
 use shape::{CLEAN, SHAPES, Shape};
 use source::FRAME_TIME;
+use support::media::{decoder, dice, source};
 use world::{Forwarder, World};
 
 const SEEDS: u64 = 24;

@@ -8,10 +8,8 @@ use std::collections::{BinaryHeap, HashSet};
 
 use crate::dice::{fraction, part, unit};
 use crate::shape::Shape;
+pub(crate) use crate::support::media::Ms;
 use crate::wire::{Formats, Kind};
-
-/// Milliseconds since the world began. Nothing here is finer.
-pub(crate) type Ms = u64;
 
 /// Time from end to end: so much, and up to so much more, for each direction of each connection. They differ, because
 /// between ways of equal length a request and its answer would always meet in the same moment.

@@ -1,7 +1,8 @@
 //! A shard and its clients in one thread, on a clock that only moves when told.
 //!
 //! The clients are str0m in its ordinary (not lite) role: an implementation that the shard's own
-//! connections did not write. Datagrams travel without loss and without delay.
+//! connections did not write. Datagrams travel without loss and without delay, but on the ways that tests make worse
+//! ([`World::ways`]).
 #![allow(
     dead_code,
     unreachable_pub,
@@ -11,7 +12,9 @@
 )]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests are here")]
 
+pub mod media;
 mod peer;
+mod way;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -28,6 +31,7 @@ use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
 pub use peer::{Peer, Received, Vp8Packet};
 use prost::Message as _;
+pub use way::Way;
 
 pub const APP: SdkAppId = SdkAppId(1_400_000_001);
 
@@ -87,8 +91,12 @@ pub struct World {
     pub batches: Vec<Sent>,
     /// Which datagrams from here get lost.
     pub loses: Loses,
+    /// Ways that are not perfect, by the client's address.
+    pub ways: BTreeMap<SocketAddr, Way>,
     next_connection: u64,
     next_port: u16,
+    /// Who comes next can decode VP8 and nothing else of video.
+    pub vp8_only: bool,
     sfu_at: Instant,
 }
 
@@ -211,8 +219,10 @@ impl World {
             orders: 0,
             batches: Vec::new(),
             loses: Box::new(|_, _| false),
+            ways: BTreeMap::new(),
             next_connection: 0,
             next_port: 10_000,
+            vp8_only: false,
             sfu_at: now.instant,
         };
         world.input(Input::Verdict(APP, verdict(1)));
@@ -221,7 +231,9 @@ impl World {
 
     fn peer(&mut self) -> Peer {
         self.next_port += 1;
-        Peer::new(self.now.instant, SocketAddr::from(([10, 0, 0, 2], self.next_port)))
+        let address = SocketAddr::from(([10, 0, 0, 2], self.next_port));
+        let new = if self.vp8_only { Peer::of_vp8 } else { Peer::new };
+        new(self.now.instant, address)
     }
 
     pub fn connection(&mut self) -> ConnectionId {
@@ -397,6 +409,8 @@ impl World {
             let clients = self.clients.iter().filter(|client| !client.dead);
             let theirs = clients.flat_map(Client::peers).map(|peer| peer.at).min();
             let next = theirs.unwrap_or(self.sfu_at).min(self.sfu_at).min(end);
+            let arrives = self.ways.values().filter_map(Way::next_due).min();
+            let next = arrives.unwrap_or(next).min(next);
             let least = self.now.instant + Duration::from_micros(100);
             self.now = self.now.plus(next.max(least) - self.now.instant);
             let now = self.now.instant;
@@ -416,11 +430,17 @@ impl World {
     fn exchange(&mut self) {
         loop {
             let moved = self.drain();
-            let mut datagrams = Vec::new();
+            let mut datagrams = self.arrive_over_ways();
             let mut messages = Vec::new();
             for client in self.clients.iter_mut().filter(|client| !client.dead) {
                 for peer in client.peers_mut() {
-                    datagrams.extend(peer.outgoing());
+                    let Some(way) = self.ways.get_mut(&peer.address) else {
+                        datagrams.extend(peer.outgoing());
+                        continue;
+                    };
+                    for (_, destination, data) in peer.outgoing() {
+                        way.send_up(self.now.instant, destination, data);
+                    }
                 }
                 messages.extend(client.react());
             }
@@ -436,6 +456,26 @@ impl World {
         }
     }
 
+    /// What arrives over ways that are not perfect: what is for clients is handed to them, the rest is given.
+    fn arrive_over_ways(&mut self) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        let now = self.now.instant;
+        for (address, way) in &mut self.ways {
+            let us = way.us(now);
+            while let Some((destination, data)) = way.up.poll(us) {
+                datagrams.push((*address, destination, data));
+            }
+            while let Some((source, data)) = way.down.poll(us) {
+                let peers = self.clients.iter_mut().filter(|client| !client.dead);
+                let mut peers = peers.flat_map(Client::peers_mut);
+                if let Some(peer) = peers.find(|peer| peer.address == *address) {
+                    peer.receive(now, source, &data);
+                }
+            }
+        }
+        datagrams
+    }
+
     /// Several datagrams of one client at once, all of one length but for the last.
     pub fn receive_batch(
         &mut self,
@@ -448,7 +488,7 @@ impl World {
 
     fn drain(&mut self) -> bool {
         let mut moved = false;
-        let Self { sfu, clients, now, batches, loses, .. } = self;
+        let Self { sfu, clients, now, batches, loses, ways, .. } = self;
         while let Some(egress) = sfu.poll_egress(*now) {
             moved = true;
             batches.extend(egress.batches().map(|batch| Sent {
@@ -460,6 +500,10 @@ impl World {
             }));
             for (path, data) in egress.datagrams() {
                 if loses(path.destination, data) {
+                    continue;
+                }
+                if let Some(way) = ways.get_mut(&path.destination) {
+                    way.send_down(now.instant, path.source, data);
                     continue;
                 }
                 let peers = clients.iter_mut().filter(|client| !client.dead);

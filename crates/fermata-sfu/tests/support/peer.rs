@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use livekit_protocol as lk;
+use str0m::bwe::Bitrate;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use super::media::source::Due;
 
 /// A packet that arrived.
 #[derive(Debug, Clone)]
@@ -36,13 +41,15 @@ pub struct Peer {
     pub waiting: Option<(u32, String)>,
     pub wants_offer: bool,
     pub keyframes_asked: usize,
-    /// In which video is sent; what is not VP8 is noise.
+    /// Layers of which a keyframe was asked for.
+    pub layers_asked: Vec<Option<String>>,
+    /// In which video is sent; what is not VP8 is noise that, taken for H264, begins a picture.
     pub video: Codec,
     labels: HashMap<ChannelId, String>,
     pending: Option<SdpPendingOffer>,
     channels: bool,
     places: (usize, usize),
-    tracks: Vec<(String, MediaKind)>,
+    tracks: Vec<(String, MediaKind, Option<Simulcast>)>,
     stops: Vec<Mid>,
     mids: HashMap<String, Mid>,
     msids: HashMap<String, String>,
@@ -51,7 +58,16 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(now: Instant, address: SocketAddr) -> Self {
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        Self::of(Rtc::builder().set_rtp_mode(true).build(now), now, address)
+    }
+
+    /// One that can encode and decode VP8 and nothing else of video.
+    pub fn of_vp8(now: Instant, address: SocketAddr) -> Self {
+        let builder = Rtc::builder().set_rtp_mode(true).clear_codecs();
+        Self::of(builder.enable_opus(true, false).enable_vp8(true).build(now), now, address)
+    }
+
+    fn of(mut rtc: Rtc, now: Instant, address: SocketAddr) -> Self {
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         Self {
             rtc,
@@ -64,6 +80,7 @@ impl Peer {
             waiting: None,
             wants_offer: false,
             keyframes_asked: 0,
+            layers_asked: Vec::new(),
             video: Codec::Vp8,
             labels: HashMap::new(),
             pending: None,
@@ -92,7 +109,14 @@ impl Peer {
 
     pub fn add_track(&mut self, kind: lk::TrackType, cid: &str) {
         let kind = if kind == lk::TrackType::Audio { MediaKind::Audio } else { MediaKind::Video };
-        self.tracks.push((cid.to_owned(), kind));
+        self.tracks.push((cid.to_owned(), kind, None));
+    }
+
+    /// Video in several layers of these names.
+    pub fn add_simulcast(&mut self, cid: &str, rids: &[&str]) {
+        let send = rids.iter().map(|rid| SimulcastLayer::new(&Rid::from(*rid))).collect();
+        let layers = Some(Simulcast { send, recv: Vec::new() });
+        self.tracks.push((cid.to_owned(), MediaKind::Video, layers));
     }
 
     pub fn stop_track(&mut self, cid: &str) {
@@ -128,9 +152,9 @@ impl Peer {
         {
             api.add_media(kind, Direction::RecvOnly, None, None, None);
         }
-        for (cid, kind) in self.tracks.drain(..) {
+        for (cid, kind, layers) in self.tracks.drain(..) {
             let stream = Some("stream".to_owned());
-            let mid = api.add_media(kind, Direction::SendOnly, stream, Some(cid.clone()), None);
+            let mid = api.add_media(kind, Direction::SendOnly, stream, Some(cid.clone()), layers);
             self.mids.insert(cid, mid);
         }
         for mid in self.stops.drain(..) {
@@ -190,7 +214,7 @@ impl Peer {
         let (codec, rate, payload) = match kind {
             MediaKind::Audio => (Codec::Opus, 960, vec![0x78, 1, 2, 3]),
             MediaKind::Video if self.video == Codec::Vp8 => (Codec::Vp8, 1800, vp8_keyframe(seq)),
-            MediaKind::Video => (self.video, 1800, vec![0x65; 50]),
+            MediaKind::Video => (self.video, 1800, vec![0x67; 50]),
         };
         let pt = self.rtc.codec_config().find(|c| c.spec().codec == codec).unwrap().pt();
         let mut api = self.rtc.direct_api();
@@ -223,6 +247,33 @@ impl Peer {
         let timestamp = u32::from(packet.picture).wrapping_mul(3_000);
         let write = RtpWrite::new(pt, packet.seq.into(), timestamp, now, packet.payload());
         stream.write_rtp(write.marker(packet.last));
+        self.timeout(now);
+    }
+
+    /// Sends one packet of a layer of a track, as it is given.
+    pub fn send_due(&mut self, now: Instant, cid: &str, rid: Option<&str>, codec: Codec, due: Due) {
+        let mid = self.mids[cid];
+        let pt = self.rtc.codec_config().find(|c| c.spec().codec == codec).unwrap().pt();
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, rid.map(Rid::from)).unwrap();
+        let write = RtpWrite::new(pt, due.seq.into(), due.timestamp, now, due.payload);
+        stream.write_rtp(write.marker(due.marker).nackable(codec != Codec::Opus));
+        self.pump();
+    }
+
+    /// Asks for a keyframe of what comes in a section.
+    pub fn ask_keyframe(&mut self, now: Instant, mid: &str) {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx_by_mid(Mid::from(mid), None).unwrap();
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        self.timeout(now);
+    }
+
+    /// Says how much it can take (draft-alvestrand-rmcat-remb-03).
+    pub fn say_remb(&mut self, now: Instant, mid: &str, bps: u64) {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx_by_mid(Mid::from(mid), None).unwrap();
+        stream.request_remb(Bitrate::bps(bps));
         self.timeout(now);
     }
 
@@ -279,7 +330,10 @@ impl Peer {
             Event::ChannelData(data) => {
                 self.data.push((self.labels[&data.id].clone(), data.data));
             }
-            Event::KeyframeRequest(_) => self.keyframes_asked += 1,
+            Event::KeyframeRequest(request) => {
+                self.keyframes_asked += 1;
+                self.layers_asked.push(request.rid.map(|rid| rid.to_string()));
+            }
             Event::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;
                 let stream = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid());

@@ -3,6 +3,7 @@
 //! Others are left unanswered on purpose: what is not forwarded must not be agreed. A client that thinks the
 //! receivers learn a video's orientation from an extension, for example, no longer turns the picture itself.
 
+use fermata_rtp::dependency;
 use fermata_types::MediaKind;
 
 use crate::parts::ExtensionIds;
@@ -19,6 +20,7 @@ pub(crate) enum Extension {
     Mid,
     Rid,
     RepairedRid,
+    Dependency,
 }
 
 /// Which way media goes on a section, from our point of view.
@@ -29,13 +31,14 @@ pub(crate) struct Ways {
 }
 
 impl Extension {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::AudioLevel,
         Self::AbsSendTime,
         Self::TransportCc,
         Self::Mid,
         Self::Rid,
         Self::RepairedRid,
+        Self::Dependency,
     ];
 
     pub(crate) fn uri(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Extension {
             Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
             Self::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
             Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+            Self::Dependency => dependency::URI,
         }
     }
 
@@ -60,6 +64,7 @@ impl Extension {
             Self::Mid => 4,
             Self::Rid => 10,
             Self::RepairedRid => 11,
+            Self::Dependency => 12,
         }
     }
 
@@ -71,6 +76,7 @@ impl Extension {
             Self::Mid | Self::TransportCc => true,
             Self::AbsSendTime => ways.sending,
             Self::Rid | Self::RepairedRid => ways.receiving && kind == MediaKind::Video,
+            Self::Dependency => kind == MediaKind::Video,
         }
     }
 
@@ -82,6 +88,7 @@ impl Extension {
             Self::Mid => ids.mid,
             Self::Rid => ids.rid,
             Self::RepairedRid => ids.repaired_rid,
+            Self::Dependency => ids.dependency,
         }
     }
 
@@ -93,6 +100,7 @@ impl Extension {
             Self::Mid => &mut ids.mid,
             Self::Rid => &mut ids.rid,
             Self::RepairedRid => &mut ids.repaired_rid,
+            Self::Dependency => &mut ids.dependency,
         };
         *place = Some(id);
     }
@@ -110,7 +118,9 @@ impl Extension {
         let id: u8 = id.split_once('/').map_or(id, |(id, _)| id).parse().ok()?;
         let uri = words.next()?;
         let extension = Self::ALL.into_iter().find(|extension| extension.uri() == uri)?;
-        (1..=ID_MAX).contains(&id).then_some((id, extension))
+        // Only one of them comes in the two-byte form, where ids go on.
+        let max = if extension == Self::Dependency { u8::MAX } else { ID_MAX };
+        (1..=max).contains(&id).then_some((id, extension))
     }
 }
 
@@ -134,6 +144,13 @@ mod tests {
             ("15 urn:ietf:params:rtp-hdrext:sdes:mid", None),
             ("300 urn:ietf:params:rtp-hdrext:sdes:mid", None),
             ("4 urn:3gpp:video-orientation", None),
+            (
+                concat!(
+                    "255 https://aomediacodec.github.io/av1-rtp-spec/",
+                    "#dependency-descriptor-rtp-header-extension"
+                ),
+                Some(255),
+            ),
             ("4", None),
             ("", None),
         ] {

@@ -126,6 +126,8 @@ pub(crate) struct Section<'t> {
     /// It says `a=simulcast:send`.
     pub(crate) simulcast: bool,
     pub(crate) extensions: Vec<(u8, Extension)>,
+    /// Both forms of header extensions may be mixed, said here or of the whole session.
+    pub(crate) mixed: bool,
     pub(crate) reduced_size: bool,
     pub(crate) sctp_port: Option<u16>,
     pub(crate) message_len_max: Option<usize>,
@@ -237,6 +239,8 @@ impl Feedback {
 #[derive(Debug, Default)]
 pub(crate) struct Description<'t> {
     pub(crate) ice_lite: bool,
+    /// It says `a=extmap-allow-mixed` of all sections.
+    pub(crate) mixed: bool,
     /// Sections of the bundle, if there is a group (RFC 9143 section 7).
     pub(crate) bundle: Option<Vec<&'t str>>,
     pub(crate) sections: Vec<Section<'t>>,

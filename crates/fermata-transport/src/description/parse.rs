@@ -96,11 +96,13 @@ impl<'t> Reader<'t> {
         let description = &mut self.description;
         description.payloads.take(&mut self.payloads)?;
         let bundle: HashSet<&str> = description.bundle.iter().flatten().copied().collect();
+        let mixed = description.mixed;
         let mut seen = HashSet::with_capacity(description.sections.len());
         for (index, section) in description.sections.iter_mut().enumerate() {
             let mid = section.mid_text.filter(|mid| Mid::is_exact(mid) && seen.insert(*mid));
             let mid = mid.ok_or(SdpError::Mid { index })?;
             section.mid = Mid::from(mid);
+            section.mixed |= mixed;
             // Port 0 within the bundle only means that another section carries the transport (RFC 9143).
             section.rejected &= !bundle.contains(mid);
             if matches!(section.media, Media::Track(_)) && !section.head.proto.contains("RTP/") {
@@ -118,6 +120,7 @@ impl<'t> Description<'t> {
         }
         match name {
             "ice-lite" => self.ice_lite = true,
+            "extmap-allow-mixed" => self.mixed = true,
             "group" => {
                 let mut words = value.split_ascii_whitespace();
                 if words.next() == Some("BUNDLE") && self.bundle.is_none() {
@@ -182,6 +185,7 @@ fn section(value: &str, direction: Direction) -> Result<Section<'_>, SdpError> {
         rids: Vec::new(),
         simulcast: false,
         extensions: Vec::new(),
+        mixed: false,
         reduced_size: false,
         sctp_port: None,
         message_len_max: None,
@@ -218,6 +222,7 @@ impl<'t> Section<'t> {
             }),
             "rtcp-fb" => self.feedback(value),
             "rtcp-rsize" => self.reduced_size = true,
+            "extmap-allow-mixed" => self.mixed = true,
             "extmap" => {
                 if self.extensions.len() < EXTENSIONS_MAX {
                     self.extensions.extend(Extension::read(value));

@@ -4,11 +4,11 @@
 //! in the first section of the bundle, where its transport is.
 
 use std::fmt::{Arguments, Write as _};
-use std::net::{IpAddr, SocketAddr};
 
 use fermata_rtp::Codec;
 use fermata_types::MediaKind;
 
+use crate::candidates::{HostCandidates, Protocol};
 use crate::formats::Format;
 use crate::id::{Mid, Rid};
 use crate::parts::{Credentials, ExtensionIds};
@@ -18,9 +18,6 @@ use super::{Direction, Known};
 
 /// Our SCTP port (RFC 8841 section 5.2).
 pub(crate) const SCTP_PORT: u16 = 5_000;
-
-/// Preference of host candidates (RFC 8445 section 5.1.2.2).
-const HOST_PREFERENCE: u32 = 126;
 
 /// What holds for the whole description.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +31,7 @@ pub(crate) struct SessionText<'a> {
     pub(crate) fingerprint: &'a str,
     /// `actpass`, `active` or `passive`.
     pub(crate) setup: &'static str,
-    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) candidates: &'a HostCandidates,
     pub(crate) message_len_max: usize,
     /// Our canonical name in RTCP.
     pub(crate) cname: &'a str,
@@ -153,16 +150,21 @@ fn write_transport(text: &mut Text, session: &SessionText<'_>, tagged: bool) {
     text.line(format_args!("a=setup:{}", session.setup));
 }
 
-/// RFC 8839 section 5.1; one foundation for each address (RFC 8445 section 5.1.1.3), the first preferred.
-fn write_candidates(text: &mut Text, candidates: &[SocketAddr]) {
+/// RFC 8839 section 5.1, RFC 6544 section 4.5; one foundation for each address and protocol (RFC 8445 section 5.1.1.3).
+fn write_candidates(text: &mut Text, candidates: &HostCandidates) {
     for (index, candidate) in candidates.iter().enumerate() {
-        let ip: IpAddr = candidate.ip();
-        let foundation = candidates.iter().position(|other| other.ip() == ip).unwrap_or(index) + 1;
-        let place = u32::try_from(index).unwrap_or(u32::MAX).min(0xffff);
-        let priority = (HOST_PREFERENCE << 24) | ((0xffff - place) << 8) | 255;
+        let (ip, port) = (candidate.address.ip(), candidate.address.port());
+        let founded = candidates
+            .iter()
+            .position(|other| other.address.ip() == ip && other.protocol == candidate.protocol);
+        let foundation = founded.unwrap_or(index) + 1;
+        let priority = candidate.priority;
+        let (protocol, end) = match candidate.protocol {
+            Protocol::Udp => ("udp", ""),
+            Protocol::Tcp => ("tcp", " tcptype passive"),
+        };
         text.line(format_args!(
-            "a=candidate:{foundation} 1 udp {priority} {ip} {} typ host",
-            candidate.port()
+            "a=candidate:{foundation} 1 {protocol} {priority} {ip} {port} typ host{end}"
         ));
     }
     if !candidates.is_empty() {

@@ -9,6 +9,7 @@ use aws_lc_rs::hmac;
 use super::allowance::Allowance;
 use super::pairs::{Check, Pairs};
 use super::{IceEvent, Refused, SILENCE_MAX};
+use crate::candidates::{HostCandidates, Protocol};
 use crate::egress::{Egress, Path};
 use crate::parts::Credentials;
 use crate::stun::{self, ErrorCode, Message};
@@ -71,6 +72,7 @@ pub(crate) struct Counters {
 /// One ICE-lite agent with one component.
 #[derive(Debug)]
 pub(crate) struct IceLite {
+    candidates: HostCandidates,
     current: Session,
     /// Made by a restart; takes over with the first check that uses it.
     next: Option<Session>,
@@ -84,9 +86,10 @@ pub(crate) struct IceLite {
 }
 
 impl IceLite {
-    /// With our credentials.
-    pub(crate) fn new(local: Credentials) -> Self {
+    /// With our credentials and candidates.
+    pub(crate) fn new(local: Credentials, candidates: HostCandidates) -> Self {
         Self {
+            candidates,
             current: Session::new(local),
             next: None,
             session: 0,
@@ -132,6 +135,11 @@ impl IceLite {
     /// Where to send. `None` before the first check, and while the peer is lost.
     pub(crate) fn selected(&self) -> Option<Path> {
         self.pairs.selected()
+    }
+
+    /// Over what it goes where to send.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        Some(self.candidates.at(self.selected()?.source)?.protocol)
     }
 
     /// Did this peer pass a check from that address to that one of ours? Anything else from an address that did
@@ -320,6 +328,8 @@ impl IceLite {
         let check = Check {
             path,
             priority,
+            // Only an address that we did not announce has none.
+            ours: self.candidates.at(path.source).map_or(0, |ours| ours.priority),
             nominates: message.use_candidate,
             session: self.session,
             remote_tag: tag_of(theirs.unwrap_or_default()),

@@ -11,6 +11,7 @@ use str0m::{Candidate, IceConnectionState};
 
 use super::credentials::generate;
 use super::{IceEvent, IceLite};
+use crate::candidates::HostCandidates;
 use crate::egress::Egress;
 use crate::parts::Credentials;
 
@@ -48,7 +49,7 @@ fn ours(remote: &IceCreds) -> Credentials {
 
 impl Pair {
     fn new(controlling: bool) -> Self {
-        let lite = IceLite::new(generate(&[7; 32]));
+        let lite = IceLite::new(generate(&[7; 32]), HostCandidates::new(&[server()], &[]));
         let provider = str0m::crypto::from_feature_flags().sha1_hmac_provider;
         let mut full = IceAgent::with_hmac(IceCreds::new(), provider);
         full.set_controlling(controlling);

@@ -3,8 +3,9 @@
 //! What it is: which addresses the peer proved to be at, which of them it wants media on, and whether it is
 //! still there. Always controlled, as a lite agent facing a full one is.
 //!
-//! What it is not: it gathers nothing, sends no checks of its own, does no TURN and no TCP, opens no socket.
-//! Candidates of the peer are not needed: its checks show its addresses.
+//! What it is not: it gathers nothing, sends no checks of its own, opens no socket, and makes no difference
+//! between datagrams of UDP, of TCP (RFC 6544) and of a relay but in what it prefers. Candidates of the peer are not
+//! needed: its checks show its addresses.
 
 mod agent;
 mod allowance;

@@ -10,8 +10,8 @@
 //! and one that was nominated and is no worse yields if the peer has stopped nominating it. Before anything is
 //! nominated the best pair is selected, because peers begin DTLS on a pair that works.
 //!
-//! Priority is that of the PRIORITY attribute alone. That of a pair (RFC 8445 section 6.1.2.3) would also need
-//! ours, which is the same for all our candidates.
+//! Priority is that of a pair (RFC 8445 section 6.1.2.3), of the PRIORITY attribute and of ours. Ours are less for TCP,
+//! so that UDP is preferred also to a TCP of which the peer thinks no less.
 
 use std::time::Instant;
 
@@ -25,12 +25,22 @@ pub(super) struct Check {
     pub(super) path: Path,
     /// PRIORITY.
     pub(super) priority: u32,
+    /// The priority of our candidate that it came to.
+    pub(super) ours: u32,
     /// USE-CANDIDATE.
     pub(super) nominates: bool,
     /// Session of our credentials that it used.
     pub(super) session: u32,
     /// A checksum of the peer's fragment in its user name.
     pub(super) remote_tag: u32,
+}
+
+impl Check {
+    /// Priority of its pair, the peer controlling (RFC 8445 section 6.1.2.3).
+    fn rank(&self) -> u64 {
+        let (low, high) = (self.priority.min(self.ours), self.priority.max(self.ours));
+        (u64::from(low) << 32) + 2 * u64::from(high) + u64::from(self.priority > self.ours)
+    }
 }
 
 /// A pair that passed.
@@ -158,7 +168,7 @@ impl Pairs {
     /// Where to go when the selected pair is gone.
     fn best(&self) -> Option<usize> {
         let rank = |pair: &Pair| {
-            (pair.latest.session, pair.nominated_at.is_some(), pair.latest.priority, pair.heard_at)
+            (pair.latest.session, pair.nominated_at.is_some(), pair.latest.rank(), pair.heard_at)
         };
         let best = self.pairs.iter().enumerate().max_by_key(|(_, pair)| rank(pair));
         best.map(|(at, _)| at)
@@ -169,7 +179,7 @@ impl Pairs {
 fn replaces(now: Instant, selected: &Pair, check: &Check, newly: bool) -> bool {
     let silent = now.saturating_duration_since(selected.heard_at) >= NOMINATION_HOLDS;
     let is_earlier = selected.latest.session != check.session;
-    let better = check.priority > selected.latest.priority;
+    let better = check.rank() > selected.latest.rank();
     if !check.nominates {
         // After a restart media stays on the old pair until a new one is nominated (RFC 8445 section 9).
         return match selected.nominated_at {
@@ -178,7 +188,7 @@ fn replaces(now: Instant, selected: &Pair, check: &Check, newly: bool) -> bool {
         };
     }
     let Some(nominated_at) = selected.nominated_at.filter(|_| !is_earlier) else { return true };
-    let equal = check.priority == selected.latest.priority;
+    let equal = check.rank() == selected.latest.rank();
     // Two of equal priority that are nominated by turns would change places with every check.
     let yields = !selected.latest.nominates
         || now.saturating_duration_since(nominated_at) >= NOMINATION_HOLDS;

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::agent::Counters;
 use super::credentials::generate;
 use super::*;
+use crate::candidates::{HostCandidates, Protocol};
 use crate::egress::{Egress, Path};
 use crate::parts::Credentials;
 use crate::stun::{Class, Message, Writer, attribute};
@@ -94,6 +95,10 @@ fn ours() -> SocketAddr {
     "192.0.2.1:7882".parse().unwrap()
 }
 
+fn ours_over_tcp() -> SocketAddr {
+    "192.0.2.1:7881".parse().unwrap()
+}
+
 fn theirs(port: u16) -> SocketAddr {
     ([203, 0, 113, 9], port).into()
 }
@@ -107,7 +112,8 @@ struct World {
 impl World {
     /// Before the peer's description.
     fn early() -> Self {
-        let agent = IceLite::new(generate(&[1; 32]));
+        let agent =
+            IceLite::new(generate(&[1; 32]), HostCandidates::new(&[ours()], &[ours_over_tcp()]));
         Self { agent, out: Egress::new(100_000, 1_000), now: Now::read().instant }
     }
 
@@ -164,7 +170,10 @@ fn credentials_are_long_random_and_hidden() {
     assert!(one.ufrag != other.ufrag && one.pwd != other.pwd);
     // 72 and 144 bits.
     assert_eq!((one.ufrag.len(), one.pwd.len()), (12, 24));
-    let shown = format!("{:?}", IceLite::new(generate(&[1; 32])));
+    let shown = format!(
+        "{:?}",
+        IceLite::new(generate(&[1; 32]), HostCandidates::new(&[ours()], &[ours_over_tcp()]))
+    );
     assert!(shown.contains(&one.ufrag) && !shown.contains(&one.pwd));
     let mut seen: Vec<char> =
         (0..=255).flat_map(|seed| generate(&[seed; 32]).pwd.into_bytes()).map(char::from).collect();
@@ -614,5 +623,41 @@ proptest! {
         let mut world = World::new();
         prop_assert!(world.take(1, &data).is_err());
         prop_assert_eq!(world.selected(), None);
+    }
+}
+
+/// A check that came in over TCP or UDP, from port 1 either way; then over what media goes.
+fn over(world: &mut World, protocol: Protocol, priority: u32, nominates: bool) -> Protocol {
+    let to = match protocol {
+        Protocol::Udp => ours(),
+        Protocol::Tcp => ours_over_tcp(),
+    };
+    let check = Check { priority: Some(priority), nominates, ..Check::of(&world.agent) }.bytes();
+    world.agent.handle(world.now, theirs(1), to, &check, &mut world.out).unwrap();
+    world.agent.protocol().unwrap()
+}
+
+#[test]
+fn udp_is_preferred_where_both_work_and_tcp_is_taken_where_it_alone_does() {
+    // Some peers think no less of TCP; some do (RFC 6544 section 4.2).
+    for tcp in [100, 90] {
+        let mut world = World::new();
+        assert_eq!(over(&mut world, Protocol::Tcp, tcp, false), Protocol::Tcp);
+        assert_eq!(over(&mut world, Protocol::Udp, 100, false), Protocol::Udp);
+        assert_eq!(over(&mut world, Protocol::Tcp, tcp, false), Protocol::Udp);
+        // A peer that nominates all that works, in whatever order.
+        for _ in 0..3 {
+            over(&mut world, Protocol::Tcp, tcp, true);
+            assert_eq!(over(&mut world, Protocol::Udp, 100, true), Protocol::Udp);
+            assert_eq!(over(&mut world, Protocol::Tcp, tcp, true), Protocol::Udp);
+            world.wait(500);
+        }
+        // UDP is not nominated any more: the peer has changed its mind.
+        world.wait(2_000);
+        assert_eq!(over(&mut world, Protocol::Tcp, tcp, true), Protocol::Tcp);
+        world.wait(2_000);
+        assert_eq!(over(&mut world, Protocol::Tcp, tcp, true), Protocol::Tcp);
+        // And back.
+        assert_eq!(over(&mut world, Protocol::Udp, 100, true), Protocol::Udp);
     }
 }

@@ -11,10 +11,12 @@ use fermata_rtp::twcc::FeedbackView;
 use super::sent::SentTimes;
 use crate::event::Estimate;
 use crate::limits::{
-    BANDWIDTH_MAX_BPS, BANDWIDTH_MIN_BPS, BANDWIDTH_START_BPS, BANDWIDTH_TOLD_PERCENT, PROBE_TICK,
+    BANDWIDTH_MAX_BPS, BANDWIDTH_MIN_BPS, BANDWIDTH_START_BPS, BANDWIDTH_TOLD_PERCENT,
+    PACE_PERCENT, PROBE_TICK,
 };
 
-/// The estimate of one connection. Nothing is there before the first packet with a transport-wide number.
+/// The estimate of one connection. Nothing is there before the first packet with a transport-wide number, or the peer's
+/// own estimate.
 #[derive(Debug)]
 pub(super) struct Bandwidth {
     /// If not, only when packets were sent is kept, and how many of them got lost.
@@ -34,6 +36,8 @@ struct State {
     probing: Option<Probing>,
     /// The peer does give feedback. One that agreed to and gives none is not held back.
     heard: bool,
+    /// The path was full at some time.
+    narrow: bool,
     told: Option<Estimate>,
 }
 
@@ -61,6 +65,7 @@ impl State {
             last_us: 0,
             probing: None,
             heard: false,
+            narrow: false,
             told: None,
         }
     }
@@ -76,11 +81,23 @@ impl State {
     }
 
     fn estimate(&self) -> Estimate {
-        let limited = match self.controller.state().limit {
+        let state = self.controller.state();
+        let limited = match state.limit {
             Limit::Delay | Limit::Loss | Limit::Remb | Limit::Silence => true,
             Limit::Nothing | Limit::Application => false,
         };
-        Estimate { bps: self.controller.target_bps(), limited: limited && self.heard }
+        let (bps, target_bps) = (self.controller.path_bps(), self.controller.target_bps());
+        // Who sends in bursts has to be faster than the mean; while a queue is emptied nobody has.
+        let pace_bps = if target_bps < bps { target_bps } else { bps / 100 * PACE_PERCENT };
+        let limited = limited && self.heard;
+        let pace_bps = (limited || self.narrow).then_some(pace_bps);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of 0 to 0.2"
+        )]
+        let inherent_loss_percent = (state.inherent_loss * 100.0).round() as u8;
+        Estimate { bps, pace_bps, limited, inherent_loss_percent }
     }
 }
 
@@ -131,12 +148,14 @@ impl Bandwidth {
         since
     }
 
-    /// The peer's own estimate.
+    /// The peer's own estimate; all there is of a peer that gives no other feedback.
     pub(super) fn on_remb(&mut self, now_us: u64, bps: u64) {
-        if let Some(state) = &mut self.state {
-            state.heard = true;
-            state.controller.on_remb(now_us, bps);
+        if !self.on {
+            return;
         }
+        let state = self.state.get_or_insert_with(|| Box::new(State::new()));
+        state.heard = true;
+        state.controller.on_remb(now_us, bps);
     }
 
     /// What everything that the peer wants would need.
@@ -201,16 +220,22 @@ impl Bandwidth {
     pub(super) fn poll(&mut self) -> Option<Estimate> {
         let state = self.state.as_mut()?;
         let now = state.estimate();
+        state.narrow |= now.limited;
+        let near = |told: u64, now: u64| told.abs_diff(now) <= told / 100 * BANDWIDTH_TOLD_PERCENT;
         let same = state.told.is_some_and(|told| {
-            let near = told.bps.abs_diff(now.bps) <= told.bps / 100 * BANDWIDTH_TOLD_PERCENT;
-            told.limited == now.limited && near
+            let paces = (told.pace_bps.unwrap_or(0), now.pace_bps.unwrap_or(0));
+            let losses = (told.inherent_loss_percent, now.inherent_loss_percent);
+            told.limited == now.limited
+                && near(told.bps, now.bps)
+                && near(paces.0, paces.1)
+                && losses.0.abs_diff(losses.1) <= 1
         });
         (!same).then(|| *state.told.insert(now))
     }
 
-    /// The estimate as of now.
+    /// The estimate as of now; none before the peer has said anything, for what would be told then is a guess.
     pub(super) fn estimate(&self) -> Option<Estimate> {
-        self.state.as_ref().map(|state| state.estimate())
+        self.state.as_ref().filter(|state| state.heard).map(|state| state.estimate())
     }
 
     /// Share lost by the latest feedback.

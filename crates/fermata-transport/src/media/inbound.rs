@@ -205,6 +205,22 @@ impl Inbound {
         said
     }
 
+    /// The dependency descriptor of a packet. VP8 has none that is of use: receivers take what its payload says, and
+    /// some stumble over both.
+    pub(super) fn dependency<'p>(
+        &self,
+        packet: &'p [u8],
+        header: &header::Header,
+        codec: Codec,
+    ) -> Option<&'p [u8]> {
+        let id = self.ids.dependency?;
+        if codec.kind() != MediaKind::Video || codec == Codec::Vp8 {
+            return None;
+        }
+        let mut all = header::extensions(packet, header);
+        all.find(|(known, _)| *known == id).map(|(_, content)| content)
+    }
+
     /// Where the stream of this SSRC is.
     pub(super) fn find(&mut self, ssrc: u32) -> Option<usize> {
         if self.streams.get(self.last).is_some_and(|stream| stream.ssrc == ssrc) {

@@ -32,7 +32,7 @@ use fermata_srtp::{Opener, Sealer};
 
 use crate::egress::{Egress, Path};
 use crate::error::SendError;
-use crate::event::{Estimate, RtpOut, SendSlot, SenderInfo};
+use crate::event::{DependencyOut, Estimate, RtpOut, SendSlot, SenderInfo};
 use crate::id::{Mid, Rid};
 use crate::limits::{BANDWIDTH_FIRST, REPORT_FIRST};
 use crate::parts::Negotiated;
@@ -174,9 +174,14 @@ impl Media {
         self.outbound.sends(mid, codec)
     }
 
-    /// Bytes on the wire of a packet with that payload.
-    pub(crate) fn wire_len(&self, slot: SendSlot, payload_len: usize) -> usize {
-        self.outbound.wire_len(slot, payload_len)
+    /// Bytes on the wire of a packet with that payload and dependency descriptor.
+    pub(crate) fn wire_len(
+        &self,
+        slot: SendSlot,
+        payload_len: usize,
+        dependency: Option<&DependencyOut<'_>>,
+    ) -> usize {
+        self.outbound.wire_len(slot, payload_len, dependency)
     }
 
     /// Round-trip time, if known.

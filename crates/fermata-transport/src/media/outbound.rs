@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use fermata_rtp::header::Form;
 use fermata_rtp::ntp::Mapping;
 use fermata_rtp::rtcp::{ReportBlock, SenderInfo};
 use fermata_rtp::{Codec, header};
@@ -14,7 +15,7 @@ use super::template::{Shape, Template, Values, level_of};
 use super::writing::{Wire, Writing};
 use crate::egress::Egress;
 use crate::error::SendError;
-use crate::event::{RtpOut, SendSlot};
+use crate::event::{DependencyOut, RtpOut, SendSlot};
 use crate::id::Mid;
 use crate::limits;
 use crate::parts::{ExtensionIds, LineConfig, Negotiated};
@@ -57,8 +58,8 @@ pub(super) struct SendLine {
     ids: ExtensionIds,
     /// The header that was written last. Nearly always the next has the same shape.
     template: Option<(Shape, Template)>,
-    /// Bytes of the header of the next packet.
-    head_len: usize,
+    /// The headers of the next packet in both forms, for their lengths.
+    heads: [Option<Template>; 2],
     /// Numbers under which something was encrypted. Encrypting twice under one number would give the key away
     /// that packets are authenticated with (RFC 7714 section 8.1).
     used: ReplayWindow,
@@ -89,7 +90,7 @@ impl SendLine {
             first: None,
             ids: ExtensionIds::default(),
             template: None,
-            head_len: 0,
+            heads: [None; 2],
             used: ReplayWindow::new(),
             known: false,
             rtx_known: false,
@@ -125,6 +126,8 @@ impl SendLine {
         if !config.feedback.transport_cc {
             self.ids.transport_cc = None;
         }
+        // What begins a stream is longer than the one-byte form holds, and the rest is of no use without it.
+        self.ids.dependency = self.ids.dependency.filter(|_| config.mixed);
         self.template = None;
         self.renew_head_len();
     }
@@ -143,13 +146,38 @@ impl SendLine {
 
     fn renew_head_len(&mut self) {
         let repeats = self.first.is_some_and(|types| self.repeats_itself(types));
-        let shape = self.shape(repeats, self.kind == MediaKind::Audio);
-        self.head_len = Template::new(shape, self.mid, &self.ids).map_or(0, |head| head.len());
+        let audio = self.kind == MediaKind::Audio;
+        let head = |form| Template::new(self.shape(repeats, audio, form), self.mid, &self.ids);
+        self.heads = [head(Form::OneByte), head(Form::TwoByte)];
+    }
+
+    /// Bytes of the header of the next packet.
+    fn head_len(&self, dependency: Option<&DependencyOut<'_>>) -> usize {
+        let dependency = dependency.filter(|_| self.ids.dependency.is_some());
+        let [short, long] = &self.heads;
+        let head = match self.form(dependency) {
+            Form::OneByte => short,
+            Form::TwoByte => long,
+        };
+        head.as_ref().map_or(0, |head| head.len_for(dependency))
+    }
+
+    /// The form of extensions that a packet needs.
+    fn form(&self, dependency: Option<&DependencyOut<'_>>) -> Form {
+        dependency.zip(self.ids.dependency).map_or(Form::OneByte, |(dependency, id)| {
+            Form::of(id, dependency.rewrite.len(dependency.descriptor, dependency.targets))
+        })
+    }
+
+    /// The descriptor of a packet as it goes out, if it does.
+    fn dependency<'a>(&self, packet: &RtpOut<'a>) -> Option<(u8, DependencyOut<'a>)> {
+        self.ids.dependency.zip(packet.dependency)
     }
 
     /// What a header says of a packet; `level`: it has an audio level.
-    fn shape(&self, repeats: bool, level: bool) -> Shape {
+    fn shape(&self, repeats: bool, level: bool, form: Form) -> Shape {
         Shape {
+            form,
             mid: repeats || !self.known,
             changing: !repeats,
             level: level && self.ids.audio_level.is_some(),
@@ -288,9 +316,14 @@ impl Outbound {
         lines.any(|line| line.types_of(codec).is_some())
     }
 
-    pub(super) fn wire_len(&self, slot: SendSlot, payload_len: usize) -> usize {
+    pub(super) fn wire_len(
+        &self,
+        slot: SendSlot,
+        payload_len: usize,
+        dependency: Option<&DependencyOut<'_>>,
+    ) -> usize {
         let Some(line) = self.lines.get(slot.index()).filter(|line| line.sending) else { return 0 };
-        line.head_len + payload_len + self.tag_len
+        line.head_len(dependency) + payload_len + self.tag_len
     }
 
     /// The section of an SSRC of ours, and whether it is that of retransmissions.
@@ -352,11 +385,20 @@ impl Outbound {
         }
         let repeats = line.repeats_itself(types);
         let values = values_of(packet, types.pt, line.ssrc, seq, &stamp, *twcc_seq);
-        let shape = line.shape(repeats, packet.audio_level_db.is_some());
+        let dependency = line.dependency(packet);
+        let form = line.form(dependency.as_ref().map(|(_, dependency)| dependency));
+        let shape = line.shape(repeats, packet.audio_level_db.is_some(), form);
         let template = line.template(shape).ok_or(SendError::NoRoom)?;
         let pad_to = if repeats { 0 } else { pad_to };
-        let writing =
-            Writing { template, values, roc: roc(seq), osn: None, pad_to, tag_len: *tag_len };
+        let writing = Writing {
+            template,
+            values,
+            roc: roc(seq),
+            dependency,
+            osn: None,
+            pad_to,
+            tag_len: *tag_len,
+        };
         let len = writing.write(wire, packet, out)?;
         // A jump beyond the window only forgets what is behind it.
         line.used.commit(seq);
@@ -392,7 +434,9 @@ impl Outbound {
         let again = types.rtx.zip(line.rtx_ssrc);
         let (pt, ssrc) = again.unwrap_or((types.pt, line.ssrc));
         let seq = again.map_or(packet.seq, |_| line.rtx_seq);
+        let dependency = line.dependency(packet);
         let shape = Shape {
+            form: line.form(dependency.as_ref().map(|(_, dependency)| dependency)),
             mid: again.is_none() || !line.rtx_known,
             changing: again.is_some(),
             level: packet.audio_level_db.is_some() && line.ids.audio_level.is_some(),
@@ -402,6 +446,7 @@ impl Outbound {
             template: &template,
             values: values_of(packet, pt, ssrc, seq, &stamp, *twcc_seq),
             roc: roc(seq),
+            dependency,
             osn: again.map(|_| low16(packet.seq)),
             pad_to: 0,
             tag_len: *tag_len,
@@ -441,16 +486,19 @@ impl Outbound {
             marker: false,
             payload: &[],
             vp8: None,
+            dependency: None,
             audio_level_db: None,
             voice_activity: None,
             at,
         };
-        let shape = Shape { mid: !line.rtx_known, changing: true, level: false };
+        let shape =
+            Shape { mid: !line.rtx_known, changing: true, level: false, form: Form::OneByte };
         let template = Template::new(shape, line.mid, &line.ids)?;
         let writing = Writing {
             template: &template,
             values: values_of(&packet, pt, ssrc, seq, &stamp, *twcc_seq),
             roc: roc(seq),
+            dependency: None,
             osn: None,
             pad_to: template.len() + *tag_len + header::PADDING_LEN_MAX,
             tag_len: *tag_len,

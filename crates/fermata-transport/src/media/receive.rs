@@ -41,9 +41,9 @@ impl Media {
             return None;
         };
         if meaning.again {
-            self.again(at, &arrived, payload)
+            self.again(at, &arrived, data, payload)
         } else {
-            self.first(at, index, &arrived, payload)
+            self.first(at, index, &arrived, data, payload)
         }
     }
 
@@ -101,6 +101,7 @@ impl Media {
         at: usize,
         index: u64,
         arrived: &Arrived,
+        data: &'d [u8],
         payload: &'d [u8],
     ) -> Option<RtpIn<'d>> {
         let Arrived { header, now, .. } = arrived;
@@ -116,11 +117,17 @@ impl Media {
             }
         }
         let layer = stream.layer;
-        self.delivered(layer, seq, arrived, payload)
+        self.delivered(layer, seq, arrived, data, payload)
     }
 
     /// A retransmission: the packet that it stands for, unless that came already.
-    fn again<'d>(&mut self, at: usize, arrived: &Arrived, payload: &'d [u8]) -> Option<RtpIn<'d>> {
+    fn again<'d>(
+        &mut self,
+        at: usize,
+        arrived: &Arrived,
+        data: &'d [u8],
+        payload: &'d [u8],
+    ) -> Option<RtpIn<'d>> {
         let layer = self.inbound.streams.get(at)?.layer;
         // Too short: padding alone, which only measures the path.
         let (osn, payload) = rtx::split(payload)?;
@@ -141,7 +148,7 @@ impl Media {
         if let Some(missing) = &mut main.missing {
             missing.on_packet(index, arrived.now);
         }
-        self.delivered(layer, seq, arrived, payload)
+        self.delivered(layer, seq, arrived, data, payload)
     }
 
     fn delivered<'d>(
@@ -149,9 +156,11 @@ impl Media {
         layer: usize,
         seq: u64,
         arrived: &Arrived,
+        data: &'d [u8],
         payload: &'d [u8],
     ) -> Option<RtpIn<'d>> {
         let Arrived { header, meaning, said, now } = arrived;
+        let dependency = self.inbound.dependency(data, header, meaning.codec);
         let layer = self.inbound.layers.get_mut(layer)?;
         layer.next_seq = layer.next_seq.max(seq + 1);
         self.counters.packets_received += 1;
@@ -164,6 +173,7 @@ impl Media {
             timestamp: header.timestamp,
             marker: header.marker,
             payload,
+            dependency,
             arrived: *now,
             audio_level_db: said.level.map(|(level, _)| level),
             voice_activity: said.level.map(|(_, voice)| voice),

@@ -3,6 +3,7 @@
 
 use fermata_rtp::{extension, header};
 
+use crate::event::DependencyOut;
 use crate::id::Mid;
 use crate::parts::ExtensionIds;
 
@@ -18,6 +19,8 @@ pub(super) struct Shape {
     pub(super) changing: bool,
     /// Audio level.
     pub(super) level: bool,
+    /// Which form they have.
+    pub(super) form: header::Form,
 }
 
 /// What differs from packet to packet.
@@ -44,6 +47,9 @@ pub(super) struct Values {
 pub(super) struct Template {
     bytes: [u8; LEN_MAX],
     len: u8,
+    /// Where the extensions end, before what fills them up to whole words.
+    end: u8,
+    form: header::Form,
     /// Where values go; 0: nowhere.
     send_time: u8,
     twcc: u8,
@@ -51,7 +57,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// `None` if the extensions have no one-byte form together.
+    /// `None` if the extensions do not fit, or have no such form.
     pub(super) fn new(shape: Shape, mid: Mid, ids: &ExtensionIds) -> Option<Self> {
         let wanted: [(Option<u8>, &[u8]); 4] = [
             (ids.mid.filter(|_| shape.mid), mid.as_str().as_bytes()),
@@ -65,8 +71,8 @@ impl Template {
         for ((id, content), own) in wanted.into_iter().zip(&mut places) {
             if let (Some(id), Some(place)) = (id, list.get_mut(count)) {
                 *place = (id, content);
-                *own = u8::try_from(at + 1).ok()?;
-                at += 1 + content.len();
+                *own = u8::try_from(at + shape.form.tag_len()).ok()?;
+                at += shape.form.tag_len() + content.len();
                 count += 1;
             }
         }
@@ -78,14 +84,37 @@ impl Template {
             ssrc: 0,
         };
         let mut bytes = [0; LEN_MAX];
-        let len = header::write(&nothing, list.get(..count)?, &mut bytes)?;
+        let len = header::write(&nothing, list.get(..count)?, shape.form, &mut bytes)?;
         let [_, send_time, twcc, level] = places;
-        Some(Self { bytes, len: u8::try_from(len).ok()?, send_time, twcc, level })
+        let end = if count == 0 { header::FIXED_LEN } else { at };
+        let (len, end) = (u8::try_from(len).ok()?, u8::try_from(end).ok()?);
+        Some(Self { bytes, len, end, form: shape.form, send_time, twcc, level })
     }
 
     /// Bytes of the header.
     pub(super) fn len(&self) -> usize {
         usize::from(self.len)
+    }
+
+    /// Bytes of the header with that descriptor, if there is one.
+    pub(super) fn len_for(&self, dependency: Option<&DependencyOut<'_>>) -> usize {
+        dependency.map_or(self.len(), |DependencyOut { descriptor, targets, rewrite }| {
+            header::len_with(self.end.into(), self.form, rewrite.len(descriptor, *targets))
+        })
+    }
+
+    /// Adds a dependency descriptor to a header that was just written, as changed.
+    pub(super) fn add(
+        &self,
+        id: u8,
+        dependency: &DependencyOut<'_>,
+        packet: &mut [u8],
+    ) -> Option<()> {
+        let DependencyOut { descriptor, targets, rewrite } = dependency;
+        let len = rewrite.len(descriptor, *targets);
+        let place = header::append(packet, self.end.into(), self.form, id, len)?;
+        rewrite.write(descriptor, *targets, place)?;
+        Some(())
     }
 
     /// Writes a header to the front of a packet, and perhaps something of no meaning behind it, where the payload
@@ -124,6 +153,8 @@ pub(super) fn level_of(level_db: Option<i8>, voice: Option<bool>) -> [u8; 1] {
 
 #[cfg(test)]
 mod tests {
+    use fermata_rtp::dependency::Rewrite;
+
     use super::*;
 
     const VALUES: Values = Values {
@@ -155,9 +186,10 @@ mod tests {
             ssrc: 0x99aa_bbcc,
         };
         for ids in [all, ExtensionIds { abs_send_time: None, ..all }, ExtensionIds::default()] {
-            for bits in 0..8 {
-                let shape =
-                    Shape { mid: bits & 1 > 0, changing: bits & 2 > 0, level: bits & 4 > 0 };
+            for bits in 0..16 {
+                let form = if bits & 8 > 0 { header::Form::TwoByte } else { header::Form::OneByte };
+                let (mid_too, changing, level) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
+                let shape = Shape { mid: mid_too, changing, level, form };
                 let wanted: [(Option<u8>, &[u8]); 4] = [
                     (ids.mid.filter(|_| shape.mid), b"17"),
                     (ids.abs_send_time.filter(|_| shape.changing), &[1, 2, 3]),
@@ -167,7 +199,7 @@ mod tests {
                 let list: Vec<(u8, &[u8])> =
                     wanted.into_iter().filter_map(|(id, content)| Some((id?, content))).collect();
                 let mut expected = [0xee; 100];
-                let len = header::write(&head, &list, &mut expected).expect("it fits");
+                let len = header::write(&head, &list, form, &mut expected).expect("it fits");
                 let template = Template::new(shape, mid, &ids).expect("it fits");
                 assert_eq!(template.len(), len, "{shape:?}");
                 // With much room behind it, with none, and with too little.
@@ -177,8 +209,29 @@ mod tests {
                     assert_eq!(packet[..len], expected[..len], "{shape:?}");
                 }
                 assert_eq!(template.write(&VALUES, &mut vec![0; len - 1]), None);
+                dependency_is_added(&template, &head, list, form);
             }
         }
+    }
+
+    /// A descriptor that goes out behind the other extensions.
+    fn dependency_is_added(
+        template: &Template,
+        head: &header::HeaderOut,
+        mut list: Vec<(u8, &[u8])>,
+        form: header::Form,
+    ) {
+        let rewrite = Rewrite { number: 0x0102, active: 0 };
+        let dependency = DependencyOut { descriptor: &[0xc0, 0, 0], targets: 1, rewrite };
+        list.push((12, &[0xc0, 1, 2]));
+        let mut expected = [0xee; 100];
+        let len = header::write(head, &list, form, &mut expected).expect("it fits");
+        assert_eq!(template.len_for(Some(&dependency)), len);
+        let mut packet = vec![0xaa; len];
+        assert_eq!(template.write(&VALUES, &mut packet), Some(()));
+        assert_eq!(template.add(12, &dependency, &mut packet), Some(()));
+        assert_eq!(packet[..], expected[..len]);
+        assert_eq!(template.add(12, &dependency, &mut packet[..len - 1]), None);
     }
 
     #[test]
@@ -190,9 +243,11 @@ mod tests {
             audio_level: Some(1),
             ..ExtensionIds::default()
         };
-        let shape = Shape { mid: true, changing: true, level: true };
         let mid = Mid::from("0123456789abcdef");
-        assert_eq!(Template::new(shape, mid, &ids).map(|template| template.len()), Some(44));
+        for (form, len) in [(header::Form::OneByte, 44), (header::Form::TwoByte, 48)] {
+            let shape = Shape { mid: true, changing: true, level: true, form };
+            assert_eq!(Template::new(shape, mid, &ids).map(|template| template.len()), Some(len));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ const EXTENSIONS: ExtensionIds = ExtensionIds {
     transport_cc: Some(4),
     abs_send_time: Some(5),
     audio_level: Some(6),
+    dependency: Some(7),
 };
 
 /// One video section called `v` with this SSRC and one more for retransmissions, from either end.
@@ -30,8 +31,12 @@ fn negotiated(ssrc: u32, sending: bool, rtx: bool) -> Negotiated {
         sending,
         receiving: !sending,
         rejected: false,
-        payloads: vec![Payload { codec: Codec::Vp8, pt: 96, rtx: rtx.then_some(97) }],
+        payloads: vec![
+            Payload { codec: Codec::Vp8, pt: 96, rtx: rtx.then_some(97) },
+            Payload { codec: Codec::Av1, pt: 35, rtx: rtx.then_some(36) },
+        ],
         extensions: EXTENSIONS,
+        mixed: true,
         feedback: Feedback { nack: true, pli: true, fir: true, transport_cc: true, remb: true },
         rids: Vec::new(),
         remote_ssrcs: Vec::new(),
@@ -92,6 +97,7 @@ impl Ends {
             marker: true,
             payload,
             vp8: None,
+            dependency: None,
             audio_level_db: None,
             voice_activity: None,
             at: self.now,
@@ -160,7 +166,7 @@ fn every_profile_carries_media_and_feedback() {
         let payload = vec![0x10; 1_200];
         for seq in 65_500_u64..65_600 {
             let data = ends.send(seq, &payload);
-            assert_eq!(data.len(), ends.from.wire_len(ends.slot(), 1_200));
+            assert_eq!(data.len(), ends.from.wire_len(ends.slot(), 1_200, None));
             if seq != 65_540 {
                 assert_eq!(ends.receive(data), Some((seq, payload.clone())), "{profile}");
             }
@@ -302,7 +308,7 @@ fn without_a_stream_for_them_retransmissions_are_the_same_to_the_bit() {
         let mut ends = Ends::new(profile, false);
         let first = ends.send(7, b"\x10x");
         let slot = ends.slot();
-        assert_eq!(first.len(), ends.from.wire_len(slot, 2));
+        assert_eq!(first.len(), ends.from.wire_len(slot, 2, None));
         ends.pass(Duration::from_millis(500));
         assert_eq!(ends.again(7, b"\x10x"), first);
         assert!(ends.receive(first.clone()).is_some());
@@ -310,7 +316,7 @@ fn without_a_stream_for_them_retransmissions_are_the_same_to_the_bit() {
         // Padding would make a difference.
         let packet = ends.packet(8, b"\x10x");
         ends.from.send(ends.now, path(), slot, &packet, 200, &mut ends.out).unwrap();
-        assert_eq!(ends.taken()[0].len(), ends.from.wire_len(slot, 2));
+        assert_eq!(ends.taken()[0].len(), ends.from.wire_len(slot, 2, None));
     }
 }
 
@@ -319,7 +325,7 @@ fn padding_alone_and_new_numbers_in_a_descriptor() {
     let mut ends = Ends::new(Profile::AeadAes128Gcm, true);
     let slot = ends.slot();
     let packet = ends.packet(1, b"");
-    let len = ends.from.wire_len(slot, 0) + 100;
+    let len = ends.from.wire_len(slot, 0, None) + 100;
     ends.from.send(ends.now, path(), slot, &packet, len, &mut ends.out).unwrap();
     let data = ends.taken().pop().unwrap();
     assert_eq!(data.len(), len);
@@ -466,5 +472,65 @@ fn room_is_looked_for_with_padding_that_nobody_takes_for_media() {
         if let Some(estimate) = estimate {
             assert!(!estimate.limited && estimate.bps > 3_000_000, "{estimate:?}");
         }
+    }
+}
+
+/// What a receiver gets of a packet with a descriptor of that many bytes: the descriptor, the payload, bytes on the
+/// wire, the first time and, sent again, the second.
+fn with_dependency(ends: &mut Ends, seq: u64, len: usize, codec: Codec) -> Vec<(Vec<u8>, usize)> {
+    let slot = ends.slot();
+    let descriptor: Vec<u8> = (0..len).map(|byte| u8::try_from(byte).unwrap()).collect();
+    let rewrite = fermata_rtp::dependency::Rewrite { number: 0xabcd, active: 0 };
+    let dependency = DependencyOut { descriptor: &descriptor, targets: 9, rewrite };
+    let packet = RtpOut { codec, dependency: Some(dependency), ..ends.packet(seq, &[0x10, 5, 6]) };
+    let (now, mut seen) = (ends.now, Vec::new());
+    ends.from.send(now, path(), slot, &packet, 0, &mut ends.out).unwrap();
+    let first = ends.taken().pop().unwrap();
+    ends.from.send_again(now, path(), slot, &packet, &mut ends.out).unwrap();
+    let second = ends.taken().pop().unwrap();
+    for mut data in [second, first] {
+        let len = data.len();
+        // The first is a repetition once it came again.
+        if let Some(read) = ends.to.receive(now, &mut data) {
+            assert_eq!((read.payload, read.codec), (&[0x10, 5, 6][..], codec));
+            seen.push((read.dependency.unwrap_or_default().to_vec(), len));
+        } else {
+            seen.push((Vec::new(), len));
+        }
+    }
+    seen
+}
+
+#[test]
+fn dependency_descriptors_go_out_in_the_form_that_holds_them() {
+    for rtx in [false, true] {
+        let mut ends = Ends::new(Profile::AeadAes128Gcm, rtx);
+        let (now, mut known) = (ends.now, ends.send(0, &[0x10, 1, 2]));
+        assert!(ends.to.receive(now, &mut known).is_some());
+        for (seq, len) in [(1, 3), (2, 16), (3, 17), (4, 255), (5, 3)] {
+            let mut expected: Vec<u8> = (0..len).map(|b| u8::try_from(b).unwrap()).collect();
+            expected[1..3].copy_from_slice(&[0xab, 0xcd]);
+            let slot = ends.slot();
+            let rewrite = fermata_rtp::dependency::Rewrite { number: 0, active: 0 };
+            let dependency = DependencyOut { descriptor: &expected.clone(), targets: 9, rewrite };
+            let told = ends.from.wire_len(slot, 3, Some(&dependency));
+            let seen = with_dependency(&mut ends, seq, len, Codec::Av1);
+            assert_eq!(seen[0].0, expected, "{len} {rtx}");
+            assert_eq!(seen[1].1, told, "{len} {rtx}");
+        }
+        let vp8 = with_dependency(&mut ends, 6, 3, Codec::Vp8);
+        assert!(vp8[0].0.is_empty(), "VP8 has none");
+    }
+}
+
+#[test]
+fn a_receiver_of_one_form_gets_no_dependency_descriptors() {
+    let mut ends = Ends::new(Profile::AeadAes128Gcm, true);
+    let mut plain = negotiated(1_000, true, true);
+    plain.lines[0].mixed = false;
+    ends.from.configure(&plain);
+    for (seq, len) in [(1, 3), (2, 40)] {
+        let seen = with_dependency(&mut ends, seq, len, Codec::Av1);
+        assert!(seen[0].0.is_empty(), "{len}");
     }
 }

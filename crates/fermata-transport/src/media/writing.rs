@@ -9,7 +9,7 @@ use fermata_srtp::Sealer;
 use super::template::{Template, Values};
 use crate::egress::{Egress, Path};
 use crate::error::SendError;
-use crate::event::RtpOut;
+use crate::event::{DependencyOut, RtpOut};
 
 /// What every packet of a connection needs to get out.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,8 @@ pub(super) struct Writing<'a> {
     pub(super) values: Values,
     /// Rollover counter.
     pub(super) roc: u32,
+    /// Its dependency descriptor with the id under which it goes out.
+    pub(super) dependency: Option<(u8, DependencyOut<'a>)>,
     /// Its original number, if it is a retransmission on a stream of its own.
     pub(super) osn: Option<u16>,
     /// Bytes on the wire to be padded to; 0: none.
@@ -42,7 +44,7 @@ impl Writing<'_> {
         packet: &RtpOut<'_>,
         out: &mut Egress,
     ) -> Result<usize, SendError> {
-        let header_len = self.template.len();
+        let header_len = self.template.len_for(self.dependency.as_ref().map(|(_, d)| d));
         let osn_len = self.osn.map_or(0, |_| rtx::OSN_LEN);
         let payload_end = header_len + osn_len + packet.payload.len();
         let plain = payload_end + self.tag_len;
@@ -51,6 +53,9 @@ impl Writing<'_> {
         let len = plain + padding.unwrap_or(0);
         let written = out.push_to(wire.path, len, |place| {
             self.template.write(&self.values, place)?;
+            if let Some((id, dependency)) = &self.dependency {
+                self.template.add(*id, dependency, place)?;
+            }
             if self.osn.is_none() && packet.vp8.is_none() && payload_end + self.tag_len == len {
                 // Nothing of it changes: it can be encrypted from where it is.
                 let sealed = wire.sealer.seal_rtp_from(packet.payload, place, header_len, self.roc);

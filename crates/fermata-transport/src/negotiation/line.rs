@@ -1,5 +1,6 @@
 //! One section as it is negotiated over the life of a connection.
 
+use fermata_rtp::Codec;
 use fermata_types::MediaKind;
 
 use crate::description::extension::{Extension, Ways};
@@ -44,6 +45,8 @@ pub(super) struct Line {
     simulcast: bool,
     reduced_size: bool,
     pub(super) tuning: AudioTuning,
+    /// In which the peer is to send.
+    pub(super) preferred: Option<Codec>,
     /// The track that goes out here, by the last description we wrote.
     pub(super) label: Option<Label>,
     /// Track token with which the section was first offered; the client's track object keeps it.
@@ -69,6 +72,7 @@ impl Line {
             simulcast: false,
             reduced_size: true,
             tuning: AudioTuning::default(),
+            preferred: None,
             label: None,
             born: None,
             config: LineConfig {
@@ -79,6 +83,7 @@ impl Line {
                 rejected: false,
                 payloads: Vec::new(),
                 extensions: ExtensionIds::default(),
+                mixed: false,
                 feedback: Feedback::default(),
                 rids: Vec::new(),
                 remote_ssrcs: Vec::new(),
@@ -192,6 +197,7 @@ impl Line {
         self.reduced_size = section.reduced_size;
         let config = &mut self.config;
         config.extensions = extensions;
+        config.mixed = section.mixed;
         config.feedback =
             agreed.iter().fold(Feedback::default(), |all, known| all.or(known.feedback));
         config.payloads = by_rank(&agreed)
@@ -251,7 +257,19 @@ impl Line {
         let direction = Direction::new(sends, self.peer.sends());
         let opus = if self.peer.sends() { self.tuning.for_answer() } else { Vec::new() };
         let stream_id = self.label.as_ref().map_or("", |label| label.stream_id.as_str());
-        self.text(direction, self.agreed.clone(), opus, self.config.extensions, stream_id)
+        let mut agreed = self.agreed.clone();
+        if let Some(preferred) = self.preferred {
+            // Who offered sends in the first codec of the answer.
+            agreed.sort_by_key(|known| known.format.codec() != preferred);
+        }
+        let mut extensions = self.config.extensions;
+        let first = agreed.first().map(|known| known.format.codec());
+        if first == Some(Codec::Vp8) && self.peer.sends() {
+            // With it clients leave picture and layer numbers out of VP8's own descriptor, which is all that tells
+            // which pictures can be left out.
+            extensions.dependency = None;
+        }
+        self.text(direction, agreed, opus, extensions, stream_id)
     }
 
     fn text<'a>(

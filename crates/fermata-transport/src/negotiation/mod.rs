@@ -18,6 +18,7 @@ use fermata_types::MediaKind;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::candidates::HostCandidates;
 use crate::config::PeerKind;
 use crate::description::write::{SectionText, SessionText};
 use crate::description::{Description, Media, Setup, candidate, write};
@@ -111,7 +112,7 @@ pub(crate) struct NegotiationConfig {
     /// SHA-256 of our certificate.
     pub(crate) fingerprint: [u8; 32],
     /// Addresses at which we receive.
-    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) candidates: HostCandidates,
     /// Longest data message we take, bytes.
     pub(crate) message_len_max: usize,
     /// See [`crate::TransportConfig::reuse_sections`].
@@ -136,7 +137,7 @@ pub(crate) struct Negotiation {
     /// Those of an offer that restarts ICE and is still unanswered.
     offered_local: Option<Credentials>,
     fingerprint: String,
-    candidates: Vec<SocketAddr>,
+    candidates: HostCandidates,
     message_len_max: usize,
     reuse_sections: bool,
     rng: StdRng,
@@ -163,15 +164,8 @@ pub(crate) struct Negotiation {
 
 impl Negotiation {
     /// A negotiation that waits for its first offer, or for the first `create_offer`.
-    ///
-    /// Candidates that are no usable host address (unspecified, multicast, port 0) are left out.
     pub(crate) fn new(config: NegotiationConfig) -> Self {
         let mut rng = StdRng::from_seed(config.seed);
-        let mut candidates = config.candidates;
-        candidates.retain(|address| {
-            let ip = address.ip();
-            !ip.is_unspecified() && !ip.is_multicast() && address.port() != 0
-        });
         // RFC 8829 section 5.2.1 has 63 bits; fewer for those that read it as a float.
         let session_id = rng.next_u64() >> 11;
         let cname = format!("{:016x}", rng.next_u64());
@@ -180,7 +174,7 @@ impl Negotiation {
             local: config.credentials,
             offered_local: None,
             fingerprint: crate::description::fingerprint_text(&config.fingerprint),
-            candidates,
+            candidates: config.candidates,
             message_len_max: config.message_len_max,
             reuse_sections: config.reuse_sections,
             rng,
@@ -222,6 +216,13 @@ impl Negotiation {
             staged.tuning = tuning;
         } else if let Some(line) = self.line_mut(mid) {
             line.tuning = tuning;
+        }
+    }
+
+    /// Puts a codec first in the answers about this section, so that the peer sends in it.
+    pub(crate) fn prefer_codec(&mut self, mid: Mid, codec: Codec) {
+        if let Some(line) = self.line_mut(mid) {
+            line.preferred = Some(codec);
         }
     }
 

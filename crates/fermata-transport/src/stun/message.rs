@@ -28,7 +28,7 @@ pub(crate) fn fingerprint_of(bytes: &[u8]) -> u32 {
 
 /// What a message is for (RFC 8489 section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     /// Wants an answer.
     Request,
     /// Wants none.
@@ -41,7 +41,7 @@ pub(crate) enum Class {
 
 /// Why bytes are no STUN message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
+pub enum Malformed {
     /// Shorter than the header, or the first bits or the magic cookie are another protocol's.
     #[error("no STUN header with the magic cookie 0x2112A442")]
     Header,
@@ -66,7 +66,7 @@ pub(crate) enum Malformed {
 
 /// Attributes that the sender insists on and that we do not know, the first [`UNKNOWN_LISTED_MAX`] of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Unknown {
+pub struct Unknown {
     listed: [u16; UNKNOWN_LISTED_MAX],
     count: usize,
 }
@@ -80,7 +80,7 @@ impl Unknown {
     }
 
     /// Their types.
-    pub(crate) fn listed(&self) -> &[u16] {
+    pub fn listed(&self) -> &[u16] {
         self.listed.get(..self.count).unwrap_or_default()
     }
 }
@@ -88,39 +88,59 @@ impl Unknown {
 /// A message. Of an attribute that comes more than once, the first one is meant (RFC 8489 section 14).
 /// What stands behind MESSAGE-INTEGRITY, but for FINGERPRINT, is not looked at: anyone could have put it there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message<'a> {
+pub struct Message<'a> {
     bytes: &'a [u8],
     /// Request, answer or neither.
-    pub(crate) class: Class,
+    pub class: Class,
     /// 1 is Binding.
-    pub(crate) method: u16,
+    pub method: u16,
     /// Repeated in the answer.
-    pub(crate) transaction: [u8; TRANSACTION_LEN],
+    pub transaction: [u8; TRANSACTION_LEN],
     /// USERNAME, any bytes.
-    pub(crate) username: Option<&'a [u8]>,
+    pub username: Option<&'a [u8]>,
     /// PRIORITY (RFC 8445 section 16.1).
-    pub(crate) priority: Option<u32>,
+    pub priority: Option<u32>,
     /// USE-CANDIDATE was there.
-    pub(crate) use_candidate: bool,
+    pub use_candidate: bool,
     /// Tie-breaker of ICE-CONTROLLING.
-    pub(crate) controlling: Option<u64>,
+    pub controlling: Option<u64>,
     /// Tie-breaker of ICE-CONTROLLED.
-    pub(crate) controlled: Option<u64>,
+    pub controlled: Option<u64>,
     /// XOR-MAPPED-ADDRESS.
-    pub(crate) mapped: Option<SocketAddr>,
+    pub mapped: Option<SocketAddr>,
     /// ERROR-CODE, 300 to 699.
-    pub(crate) error: Option<u16>,
+    pub error: Option<u16>,
     /// What the sender insists on and we do not know.
-    pub(crate) unknown: Unknown,
+    pub unknown: Unknown,
     /// Where MESSAGE-INTEGRITY begins.
     integrity_at: Option<usize>,
     /// Value of FINGERPRINT, and where the attribute begins.
     fingerprint: Option<(u32, usize)>,
 }
 
+/// Iterator of [`Message::attributes`].
+#[derive(Debug, Clone)]
+pub struct Attributes<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<(u16, &'a [u8])> {
+        let found = attribute_at(self.bytes, self.at).ok().flatten()?;
+        self.at += ATTRIBUTE_HEADER_LEN + found.1.len().next_multiple_of(4);
+        Some(found)
+    }
+}
+
 impl<'a> Message<'a> {
     /// Reads the message that fills `bytes`.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (kind, told, transaction) = header(bytes).ok_or(Malformed::Header)?;
         let there = bytes.len() - HEADER_LEN;
         if told != there || !told.is_multiple_of(4) {
@@ -205,30 +225,43 @@ impl<'a> Message<'a> {
         Some(())
     }
 
+    /// Its attributes as they stand there, up to MESSAGE-INTEGRITY or FINGERPRINT: type and value.
+    pub fn attributes(&self) -> Attributes<'a> {
+        let fingerprint_at = self.fingerprint.map(|(_, at)| at);
+        let end = self.integrity_at.or(fingerprint_at).unwrap_or(self.bytes.len());
+        Attributes { bytes: self.bytes.get(..end).unwrap_or_default(), at: HEADER_LEN }
+    }
+
+    /// The address in the value of an attribute that is written like XOR-MAPPED-ADDRESS; `None` if it is none.
+    pub fn xor_address(&self, value: &[u8]) -> Option<SocketAddr> {
+        unmask(value, &self.transaction)
+    }
+
     /// A Binding request, the only message that an ICE-lite agent answers?
-    pub(crate) fn is_binding_request(&self) -> bool {
+    pub fn is_binding_request(&self) -> bool {
         self.class == Class::Request && self.method == BINDING
     }
 
     /// Bytes of the whole message.
-    pub(crate) fn len(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "a message is never empty")]
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Does it claim to be authenticated?
-    pub(crate) fn has_integrity(&self) -> bool {
+    pub fn has_integrity(&self) -> bool {
         self.integrity_at.is_some()
     }
 
     /// Has it a FINGERPRINT, and the right one?
-    pub(crate) fn has_good_fingerprint(&self) -> bool {
+    pub fn has_good_fingerprint(&self) -> bool {
         self.fingerprint.is_some_and(|(told, at)| {
             self.bytes.get(..at).is_some_and(|covered| fingerprint_of(covered) == told)
         })
     }
 
     /// Was it written by someone who knows the key? In constant time. False without MESSAGE-INTEGRITY.
-    pub(crate) fn verify(&self, key: &hmac::Key) -> bool {
+    pub fn verify(&self, key: &hmac::Key) -> bool {
         let Some(at) = self.integrity_at else { return false };
         let value_at = at + ATTRIBUTE_HEADER_LEN;
         let covered = self.bytes.get(..at).unwrap_or_default();

@@ -110,18 +110,14 @@ fn fingerprint_len() -> usize {
 
 /// A message that grows. Its length field always covers what was written.
 #[derive(Debug)]
-pub(crate) struct Writer<'a> {
+pub struct Writer<'a> {
     out: &'a mut [u8],
     used: usize,
 }
 
 impl<'a> Writer<'a> {
     /// Writes the header. Every method answers `None` where the buffer is too short.
-    pub(crate) fn new(
-        out: &'a mut [u8],
-        kind: u16,
-        transaction: &[u8; TRANSACTION_LEN],
-    ) -> Option<Self> {
+    pub fn new(out: &'a mut [u8], kind: u16, transaction: &[u8; TRANSACTION_LEN]) -> Option<Self> {
         let mut writer = Self { out, used: 0 };
         writer.put(&kind.to_be_bytes())?;
         writer.put(&[0, 0])?;
@@ -131,7 +127,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes an attribute whose value is the pieces one behind the other.
-    pub(crate) fn attribute(&mut self, kind: u16, pieces: &[&[u8]]) -> Option<()> {
+    pub fn attribute(&mut self, kind: u16, pieces: &[&[u8]]) -> Option<()> {
         self.begin(kind, pieces.iter().map(|piece| piece.len()).sum())?;
         for piece in pieces {
             self.put(piece)?;
@@ -140,13 +136,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Signs what was written so far.
-    pub(crate) fn integrity(&mut self, key: &hmac::Key) -> Option<()> {
+    pub fn integrity(&mut self, key: &hmac::Key) -> Option<()> {
         let tag = integrity_of(self.out.get(..self.used)?, key)?;
         self.attribute(attribute::MESSAGE_INTEGRITY, &[tag.as_ref()])
     }
 
     /// Ends the message with a checksum of it. Answers its length.
-    pub(crate) fn fingerprint(mut self) -> Option<usize> {
+    pub fn fingerprint(mut self) -> Option<usize> {
         let covered = self.used;
         // The length that the checksum covers includes the checksum.
         self.attribute(attribute::FINGERPRINT, &[&[0; FINGERPRINT_LEN]])?;
@@ -156,10 +152,25 @@ impl<'a> Writer<'a> {
         Some(self.used)
     }
 
-    /// XOR-MAPPED-ADDRESS (RFC 8489 section 14.2). A socket for both families shows IPv4 peers with addresses of
-    /// IPv6, which the peer would not know as its own.
+    /// Ends the message without a checksum. Answers its length.
+    pub fn finish(self) -> usize {
+        self.used
+    }
+
+    /// XOR-MAPPED-ADDRESS; see [`Self::xor_address`].
     pub(crate) fn mapped(
         &mut self,
+        mapped: SocketAddr,
+        transaction: &[u8; TRANSACTION_LEN],
+    ) -> Option<()> {
+        self.xor_address(attribute::XOR_MAPPED_ADDRESS, mapped, transaction)
+    }
+
+    /// An address in the form of XOR-MAPPED-ADDRESS (RFC 8489 section 14.2). A socket for both families shows IPv4 peers with addresses of
+    /// IPv6, which the peer would not know as its own.
+    pub fn xor_address(
+        &mut self,
+        kind: u16,
         mapped: SocketAddr,
         transaction: &[u8; TRANSACTION_LEN],
     ) -> Option<()> {
@@ -170,12 +181,12 @@ impl<'a> Writer<'a> {
             IpAddr::V4(ip) => {
                 let mut octets = ip.octets();
                 octets.iter_mut().zip(mask).for_each(|(octet, mask)| *octet ^= mask);
-                self.attribute(attribute::XOR_MAPPED_ADDRESS, &[&[0, 1], &port, &octets])
+                self.attribute(kind, &[&[0, 1], &port, &octets])
             }
             IpAddr::V6(ip) => {
                 let mut octets = ip.octets();
                 octets.iter_mut().zip(mask).for_each(|(octet, mask)| *octet ^= mask);
-                self.attribute(attribute::XOR_MAPPED_ADDRESS, &[&[0, 2], &port, &octets])
+                self.attribute(kind, &[&[0, 2], &port, &octets])
             }
         }
     }

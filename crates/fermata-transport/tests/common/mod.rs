@@ -502,6 +502,7 @@ pub fn packet(
         marker: true,
         payload,
         vp8: None,
+        dependency: None,
         audio_level_db: None,
         voice_activity: None,
         at: now,

@@ -25,9 +25,9 @@ const args = [
 ];
 
 /** Starts Chromium. Root may not use its sandbox. */
-export function startBrowser() {
+export function startBrowser(more = []) {
   const root = process.getuid?.() === 0;
-  return chromium.launch({ executablePath, headless: true, args: root ? [...args, '--no-sandbox'] : args });
+  return chromium.launch({ executablePath, headless: true, args: [...args, ...more, ...(root ? ['--no-sandbox'] : [])] });
 }
 
 /** One person: a browser context of its own (own storage) with one page. Fails on errors of the page. */

@@ -102,6 +102,7 @@ class Guests:
         jwt: str | None = None,
         encryption: rtc.E2EEOptions | None = None,
         auto_subscribe: bool = True,
+        rtc_config: rtc.RtcConfiguration | None = None,
         **grants,
     ) -> Person:
         identity = identity or f"guest-{next(self._numbers)}"
@@ -112,6 +113,7 @@ class Guests:
             auto_subscribe=auto_subscribe,
             single_peer_connection=protocol == "v1",
             encryption=encryption,
+            rtc_config=rtc_config,
         )
         jwt = jwt or token(identity, room or self.room, **grants)
         await person.room.connect(url or self.url, jwt, options)

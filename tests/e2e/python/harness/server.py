@@ -19,9 +19,11 @@ STOP_SECONDS = 15
 class Server:
     """`fermata serve --dev` on ports the system chooses."""
 
+    MODE: tuple[str, ...] = ("--dev", "--http-port", "0", "--udp-port", "0", "--tcp-port", "0")
+
     def __init__(self, name: str, data_dir: Path | None = None, args: tuple[str, ...] = ()):
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        command = [str(BINARY), "serve", "--dev", "--http-port", "0", "--udp-port", "0"]
+        command = [str(BINARY), "serve", *self.MODE]
         # Whoever enters next is served by the other media thread: every room of two is on both.
         command += ["--media-threads", "2", "--media-imbalance-max", "0"]
         if data_dir is not None:

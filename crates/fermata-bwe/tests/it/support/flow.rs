@@ -34,6 +34,8 @@ pub(crate) struct Flow {
     pub(crate) probes: u64,
     /// Rates of the layers, if only these can be sent; the lowest is sent whatever is allowed.
     pub(crate) layers_bps: Vec<u64>,
+    /// Nothing is sent but bursts.
+    pub(crate) stopped: bool,
     chance: Chance,
     frame_us: u64,
     pacing: VecDeque<(u64, u16)>,
@@ -58,6 +60,7 @@ impl Flow {
             waits_ms: Vec::new(),
             probes: 0,
             layers_bps: Vec::new(),
+            stopped: false,
             chance: Chance::new(seed ^ 0x5eed),
             frame_us: 0,
             pacing: VecDeque::new(),
@@ -91,7 +94,7 @@ impl Flow {
         if self.controller.next_timeout_us().is_some_and(|at| at <= now_us) {
             self.controller.on_timeout(now_us);
         }
-        if now_us >= self.frame_us {
+        if now_us >= self.frame_us && !self.stopped {
             self.frame(now_us);
         }
         if self.burst.is_none()

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use crate::config::FREE_PORTS;
+
 /// Longest time that it may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -30,8 +32,9 @@ impl OwnServer {
         // What configures the servers of this machine is not meant for this one.
         command
             .env_clear()
-            .args(["serve", "--dev", "--http-address", "127.0.0.1", "--http-port", "0"])
-            .args(["--udp-address", "127.0.0.1", "--udp-port", "0", "--data-dir"])
+            .args(["serve", "--dev", "--http-address", "127.0.0.1", "--udp-address", "127.0.0.1"])
+            .args(FREE_PORTS)
+            .arg("--data-dir")
             .arg(folder.path().join("data"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

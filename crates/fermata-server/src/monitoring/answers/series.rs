@@ -38,10 +38,15 @@ const AUDIO: Option<Media> = Some(Media::Audio);
 const VIDEO: Option<Media> = Some(Media::Video);
 const SCREEN: Option<Media> = Some(Media::Screen);
 
-/// What there is. Screens have names of ours, after the pattern of the vendor's.
+/// What there is. Screens have names of ours, after the pattern of the vendor's; what begins with `down` tells of the
+/// way to the user and is ours too.
 const LINES: &[Line] = &[
     line("sysCpu", Metric::Cpu, None, Way::Up),
     line("rtt", Metric::RoundTrip, None, Way::Up),
+    line("downEstimate", Metric::Estimate, None, Way::Up),
+    line("downLimited", Metric::Limited, None, Way::Up),
+    line("downPaused", Metric::Paused, None, Way::Up),
+    line("downVia", Metric::Via, None, Way::Up),
     line("aBit", Metric::Bitrate, AUDIO, Way::Both),
     line("aBlock", Metric::Freeze, AUDIO, Way::Down),
     line("aLoss", Metric::Loss, AUDIO, Way::Both),

@@ -1,7 +1,7 @@
 //! From what is told to what is written.
 
 use fermata_store::monitoring::{Client, Tally};
-use fermata_types::{Media, TrackSample, TrackSid};
+use fermata_types::{Downlink, Media, TrackSample, TrackSid};
 use jiff::SignedDuration;
 
 use super::*;
@@ -51,6 +51,8 @@ fn sample(room: &str, name: &str, ms: i64, freeze_ms: u32, from: &str) -> StaySa
         span_ms: 5_000,
         rtt_ms: Some(40),
         cpu_percent: None,
+        downlink: Downlink::default(),
+        peer: None,
         tracks: vec![TrackSample {
             track: TrackSid::from_text("TR_1"),
             from: Some(sid(from)),

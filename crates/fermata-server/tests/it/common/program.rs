@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fermata_server::config::FREE_PORTS;
 use serde_json::Value;
 
 /// Longest time that anything here may take.
@@ -44,8 +45,8 @@ fn command(args: &[&str]) -> Command {
 impl Program {
     /// Starts `serve` on free ports of loopback and waits for the ready line.
     pub(crate) fn serve(args: &[&str]) -> Self {
-        let mut all =
-            vec!["serve", "--http-port", "0", "--udp-port", "0", "--udp-address", "127.0.0.1"];
+        let mut all = vec!["serve", "--udp-address", "127.0.0.1"];
+        all.extend(FREE_PORTS);
         all.extend_from_slice(args);
         let mut child = command(&all).spawn().unwrap();
         let (sender, stderr) = mpsc::channel();

@@ -1,5 +1,6 @@
 //! One packet as it goes out to one receiver, in 16 bytes.
 
+use fermata_rtp::dependency::Rewrite;
 use fermata_rtp::vp8::Numbers;
 use fermata_transport::Codec;
 
@@ -21,12 +22,10 @@ pub(crate) struct Entry {
     source: u32,
     /// Outgoing RTP time.
     timestamp: u32,
-    /// Outgoing VP8 picture number.
+    /// Outgoing VP8 picture number, or frame number of the dependency descriptor.
     picture: u16,
-    /// Outgoing VP8 TL0PICIDX.
-    tl0_pic_idx: u8,
-    /// Outgoing VP8 KEYIDX.
-    key_idx: u8,
+    /// Outgoing VP8 TL0PICIDX and KEYIDX, or decode targets that are sent.
+    others: [u8; 2],
     /// Layer, marker, codec, whether the entry is one, and in which round of the history.
     marks: u16,
     /// When it was sent again, milliseconds of the shard's clock; 0 = never.
@@ -43,7 +42,17 @@ impl Entry {
         primary: bool,
         sending: &Sending,
     ) -> Self {
-        let numbers = sending.vp8.unwrap_or_default();
+        // Where the payload has no such field, what stands here is not used.
+        let (picture, others) = match (sending.vp8, sending.dependency) {
+            (Some(numbers), _) => {
+                let others = [numbers.tl0_pic_idx.unwrap_or(0), numbers.key_idx.unwrap_or(0)];
+                (numbers.picture_id.unwrap_or(0), others)
+            }
+            (None, Some(Rewrite { number, active })) => {
+                (number, u16::try_from(active).unwrap_or(0).to_be_bytes())
+            }
+            (None, None) => (0, [0; 2]),
+        };
         let marks = u16::from(layer.0) & LAYER_BITS
             | if sending.marker { MARKER } else { 0 }
             | if primary { PRIMARY } else { 0 }
@@ -51,16 +60,7 @@ impl Entry {
             | USED;
         #[expect(clippy::cast_possible_truncation, reason = "low bits are meant")]
         let source = source as u32;
-        Self {
-            source,
-            timestamp: sending.timestamp,
-            // Where the descriptor has no such field, what stands here is not used.
-            picture: numbers.picture_id.unwrap_or(0),
-            tl0_pic_idx: numbers.tl0_pic_idx.unwrap_or(0),
-            key_idx: numbers.key_idx.unwrap_or(0),
-            marks,
-            again_ms: 0,
-        }
+        Self { source, timestamp: sending.timestamp, picture, others, marks, again_ms: 0 }
     }
 
     /// Low bits of the number under which the packet came.
@@ -96,12 +96,17 @@ impl Entry {
 
     /// Outgoing numbers of a VP8 picture.
     pub(crate) fn vp8(&self) -> Option<Numbers> {
-        let Self { picture, tl0_pic_idx, key_idx, .. } = *self;
+        let Self { picture, others: [tl0_pic_idx, key_idx], .. } = *self;
         (self.codec() == Codec::Vp8).then_some(Numbers {
             picture_id: Some(picture),
             tl0_pic_idx: Some(tl0_pic_idx),
             key_idx: Some(key_idx),
         })
+    }
+
+    /// What changes in the dependency descriptor of a packet that has one.
+    pub(crate) fn dependency(&self) -> Rewrite {
+        Rewrite { number: self.picture, active: u16::from_be_bytes(self.others).into() }
     }
 
     /// The same in a round of the history.

@@ -86,7 +86,7 @@ impl Fan<'_> {
         context: &mut Context,
         pacer: &mut Pacer,
     ) {
-        let (id, side) = (peer.id, peer.out_side());
+        let (id, side, plain) = (peer.id, peer.out_side(), peer.sharing.plain_sound);
         let Some((link, subscriptions)) = peer.sending() else { return };
         if !link.connected {
             return;
@@ -98,7 +98,7 @@ impl Fan<'_> {
         let stats = &mut context.stats;
         let mut queued = false;
         for arrival in self.run {
-            let Some(codec) = route.codec_for(arrival.codec) else {
+            let Some(codec) = route.codec_for(arrival.codec, plain) else {
                 stats.rtp_dropped_unsendable += 1;
                 continue;
             };

@@ -41,6 +41,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use fermata_rtp::dependency::Rewrite;
     use fermata_rtp::vp8::Numbers;
     use fermata_transport::Codec;
 
@@ -48,7 +49,7 @@ mod tests {
     use crate::forward::{LayerIndex, Sending};
 
     fn entry(source: u64) -> Entry {
-        let sending = Sending { seq: 0, timestamp: 7, marker: true, vp8: None };
+        let sending = Sending { seq: 0, timestamp: 7, marker: true, vp8: None, dependency: None };
         Entry::new(source, LayerIndex(2), Codec::H264, false, &sending)
     }
 
@@ -60,13 +61,16 @@ mod tests {
                 let numbers =
                     Numbers { picture_id: Some(0x7abc), tl0_pic_idx: Some(200), key_idx: Some(31) };
                 let vp8 = (*codec == Codec::Vp8).then_some(numbers);
-                let sending = Sending { seq: 9, timestamp: u32::MAX - 3, marker, vp8 };
+                let rewrite = Rewrite { number: 0xfedc, active: 0xa1b2 };
+                let dependency = (*codec != Codec::Vp8).then_some(rewrite);
+                let sending = Sending { seq: 9, timestamp: u32::MAX - 3, marker, vp8, dependency };
                 let layer = LayerIndex(layer);
                 let entry =
                     Entry::new(0x1_2345_6789, layer, *codec, primary, &sending).in_round(0x1ff);
                 assert_eq!((entry.source(), entry.timestamp()), (0x2345_6789, u32::MAX - 3));
                 assert_eq!((entry.layer(), entry.codec()), (layer, *codec));
                 assert_eq!((entry.marker(), entry.primary(), entry.vp8()), (marker, primary, vp8));
+                assert!(dependency.is_none_or(|rewrite| entry.dependency() == rewrite));
             }
         }
     }

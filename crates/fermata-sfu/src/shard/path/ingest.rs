@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use fermata_transport::{Codec, Mid, Rid, RtpIn, Wire, stun_username_ufrag as stun_ufrag};
+use fermata_transport::{
+    Codec, MediaKind, Mid, Rid, RtpIn, Wire, stun_username_ufrag as stun_ufrag,
+};
 use rustc_hash::FxHashMap;
 
 use super::rings::red_primary;
@@ -82,7 +84,7 @@ impl Shard {
         let by_name = ufrag.is_some();
         let found = match ufrag {
             Some(ufrag) => self.demux.by_ufrag(ufrag),
-            None => self.demux.by_address(source),
+            None => self.demux.by_address(source, destination),
         };
         let Self { peers, tracks, context, arrivals, restarts, relays, demux, .. } = self;
         let peer = found.and_then(|id| Some((id, peers.get_mut(&id.participant)?)));
@@ -106,9 +108,9 @@ impl Shard {
             return;
         }
         if by_name {
-            demux.learn(source, id, now);
+            demux.learn(source, destination, id, now);
         } else {
-            demux.note_heard(source, now);
+            demux.note_heard(source, destination, now);
         }
         peer.note_heard(context);
         if !peer.outbox.is_idle() {
@@ -225,21 +227,25 @@ impl Taken<'_> {
             timestamp: rtp.timestamp,
             marker: rtp.marker,
             payload: rtp.payload,
+            dependency: rtp.dependency,
             arrived: rtp.arrived,
         };
         let Some(view) = track.up.as_mut().and_then(|up| up.receive(&packet)) else {
             context.stats.rtp_dropped_unbound += 1;
             return None;
         };
+        let len = rtp.payload.len();
+        let primary = (rtp.codec == Codec::Red).then(|| red_primary(rtp.payload)).flatten();
+        if track.spec.kind == MediaKind::Audio {
+            track.sound.count(now, len, primary.map_or(len, <[u8]>::len));
+        }
         if track.state().blocked || track.subscribers.is_empty() {
             return Some(view);
         }
         if view.view.understood {
-            track.rings.push(track.spec.kind, view.layer, rtp);
+            track.rings.push(track.spec.kind, &view, rtp);
         }
-        let primary = (rtp.codec == Codec::Red).then(|| red_primary(rtp.payload)).flatten();
         let primary_len = primary.map_or(0, <[u8]>::len);
-        let len = rtp.payload.len();
         self.arrivals.push(Arrival { track: id, codec: rtp.codec, len, primary_len, view });
         Some(view)
     }

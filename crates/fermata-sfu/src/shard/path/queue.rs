@@ -1,6 +1,7 @@
 //! What waits to go out on one connection: three lanes, and how much of them may go now.
 //!
-//! Audio goes at once. Retransmissions and video are paced, each in its own lane: at most so many a tick.
+//! Audio goes at once. Retransmissions and video are paced, each in its own lane: at most so many a tick, and on a path
+//! that was found to be narrow, together at most so many bytes.
 
 use std::collections::VecDeque;
 
@@ -11,7 +12,8 @@ use super::Entry;
 use crate::key::TrackId;
 use crate::limits::{
     AGAIN_CREDIT_FIRST, AGAIN_CREDIT_MAX, AGAIN_PER_TICK, AGAIN_SHARE, AGAIN_WAITING_MAX,
-    AUDIO_WAITING_MAX, CATCH_UP_TICKS, VIDEO_WAITING_MAX,
+    AUDIO_WAITING_MAX, CATCH_UP_TICKS, PACE_BURST_TICKS, PACE_PACKET_LEN, PACE_TICK,
+    PACE_WAIT_SECONDS_MAX, VIDEO_WAITING_MAX,
 };
 
 /// One packet that waits.
@@ -83,6 +85,31 @@ impl<S: Copy> Slots<S> {
     }
 }
 
+/// How fast packets go out on a path that was found to be narrow.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    bps: u64,
+    /// Bytes that may go; less than nothing after a packet that was longer.
+    credit: i64,
+}
+
+impl Pace {
+    /// Bytes that a rate gives in so many ticks.
+    fn earn(bps: u64, ticks: u64) -> i64 {
+        let micros = u64::from(PACE_TICK.subsec_micros()).saturating_mul(ticks);
+        i64::try_from(bps.saturating_mul(micros) / 8_000_000).unwrap_or(i64::MAX)
+    }
+
+    /// A tick of the shard; nobody waits longer than [`PACE_WAIT_SECONDS_MAX`] behind so many packets.
+    fn begin(&mut self, ticks: u64, waiting: usize) {
+        let waiting_bits = waiting * PACE_PACKET_LEN * 8;
+        let waiting_bps = u64::try_from(waiting_bits / PACE_WAIT_SECONDS_MAX).unwrap_or(u64::MAX);
+        let bps = self.bps.max(waiting_bps);
+        let most = Self::earn(bps, PACE_BURST_TICKS).max(1);
+        self.credit = self.credit.saturating_add(Self::earn(bps, ticks)).min(most);
+    }
+}
+
 /// The lanes of one connection.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -93,6 +120,7 @@ pub(crate) struct Outgoing {
     tick: u64,
     video_left: usize,
     again_left: usize,
+    pace: Option<Pace>,
     /// Something was left over when it was served last.
     held: bool,
     /// Retransmissions that may still be queued, in parts of [`AGAIN_SHARE`].
@@ -113,6 +141,7 @@ impl Default for Outgoing {
             tick: 0,
             video_left: SEGMENTS_MAX,
             again_left: AGAIN_PER_TICK,
+            pace: None,
             held: false,
             credit: AGAIN_CREDIT_FIRST * AGAIN_SHARE,
             ready: false,
@@ -156,6 +185,25 @@ impl Outgoing {
         room
     }
 
+    /// From now on packets go out so fast, bits per second; `None`: as fast as ticks allow. Audio goes at once at any
+    /// rate.
+    pub(crate) fn set_pace(&mut self, bps: Option<u64>) {
+        let credit = self.pace.map_or(0, |pace| pace.credit);
+        self.pace = bps.map(|bps| Pace { bps, credit });
+    }
+
+    /// So many bytes go out.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        if let Some(pace) = &mut self.pace {
+            pace.credit = pace.credit.saturating_sub_unsigned(bytes as u64);
+        }
+    }
+
+    /// Has the pace room?
+    fn is_open(&self) -> bool {
+        self.pace.is_none_or(|pace| pace.credit > 0)
+    }
+
     /// A tick of the shard; what was not served in time may follow, up to a limit.
     pub(super) fn begin(&mut self, tick: u64) {
         if tick == self.tick {
@@ -163,6 +211,9 @@ impl Outgoing {
         }
         let passed = tick.saturating_sub(self.tick).clamp(1, CATCH_UP_TICKS);
         let ticks = if self.held { usize::try_from(passed).unwrap_or(1) } else { 1 };
+        if let Some(pace) = &mut self.pace {
+            pace.begin(tick.saturating_sub(self.tick), self.video.len() + self.again.len());
+        }
         self.tick = tick;
         self.video_left = SEGMENTS_MAX * ticks;
         self.again_left = AGAIN_PER_TICK * ticks;
@@ -182,6 +233,7 @@ impl Outgoing {
     pub(super) fn due(&self, lane: Lane) -> usize {
         match lane {
             Lane::Audio => self.audio.len(),
+            Lane::Again | Lane::Video if !self.is_open() => 0,
             Lane::Again => self.again.len().min(self.again_left),
             Lane::Video => self.video.len().min(self.video_left),
         }
@@ -191,6 +243,7 @@ impl Outgoing {
     pub(super) fn pop(&mut self, lane: Lane) -> Option<Item> {
         match lane {
             Lane::Audio => self.audio.pop_front(),
+            Lane::Again | Lane::Video if !self.is_open() => None,
             Lane::Again => {
                 let left = self.again_left.checked_sub(1)?;
                 let item = self.again.pop_front()?;
@@ -275,6 +328,45 @@ mod tests {
             queue.push_video(item(seq));
         }
         assert_eq!(serve(&mut queue, 300, Lane::Video), SEGMENTS_MAX, "nothing was left over");
+    }
+
+    #[test]
+    fn on_a_narrow_path_so_many_bytes_go_out_and_audio_goes_at_once() {
+        let mut queue = Outgoing::default();
+        // 1,000 bytes in 8 ticks.
+        queue.set_pace(Some(1_000_000));
+        for seq in 0..40 {
+            queue.push_video(item(seq));
+        }
+        let mut sent = Vec::new();
+        for tick in 100..140 {
+            queue.begin(tick);
+            while queue.due(Lane::Video) > 0 && queue.pop(Lane::Video).is_some() {
+                queue.spend(1_000);
+                sent.push(tick);
+            }
+            queue.push_audio(item(tick));
+            assert!(queue.pop(Lane::Audio).is_some(), "audio waits for nothing");
+            queue.end();
+        }
+        // What was saved up before goes at once, then one every eight ticks.
+        assert_eq!(sent, [100, 104, 112, 120, 128, 136]);
+        queue.set_pace(None);
+        assert_eq!(serve(&mut queue, 140, Lane::Video), SEGMENTS_MAX);
+        // Slower than they would be gone in time.
+        queue.set_pace(Some(8_000));
+        for seq in 0..100 {
+            queue.push_video(item(seq));
+        }
+        let waiting = queue.len();
+        for tick in 141..=3_140 {
+            queue.begin(tick);
+            while queue.pop(Lane::Video).is_some() {
+                queue.spend(PACE_PACKET_LEN);
+            }
+            queue.end();
+        }
+        assert!(queue.len() < waiting / 2, "{} of {waiting}", queue.len());
     }
 
     #[test]

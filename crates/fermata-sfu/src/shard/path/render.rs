@@ -143,6 +143,7 @@ impl Rendering<'_> {
         let mut known = None;
         let tracks = self.tracks;
         if let Some((slot, packet)) = self.look_up(&item, queue, tracks, &mut known) {
+            queue.spend(self.wire.wire_len_of(slot, &packet));
             self.write(slot, &packet, 0, lane);
         }
     }
@@ -159,7 +160,8 @@ impl Rendering<'_> {
         {
             let found = self.look_up(&item, queue, tracks, &mut known);
             let Some((slot, packet)) = found else { continue };
-            let len = self.wire.wire_len(slot, packet.payload.len());
+            let len = self.wire.wire_len_of(slot, &packet);
+            queue.spend(len);
             if let (Some(place), Some(own)) = (due.get_mut(count), lens.get_mut(count)) {
                 *place = Some(Due { slot, packet, len });
                 *own = len;

@@ -1,10 +1,10 @@
 //! The last packets of a track in the clear, one ring for each layer, from which everything is sent.
 
 use fermata_rtp::ring::{Meta, PacketRing};
-use fermata_transport::{MediaKind, RtpIn, RtpOut};
+use fermata_transport::{DependencyOut, MediaKind, RtpIn, RtpOut};
 
 use super::Entry;
-use crate::forward::{LAYERS_MAX, LayerIndex};
+use crate::forward::{LAYERS_MAX, RtpView};
 
 /// The rings of a track; each is made at its first packet.
 #[derive(Debug, Default)]
@@ -12,8 +12,8 @@ pub(crate) struct Rings([Option<PacketRing>; LAYERS_MAX]);
 
 impl Rings {
     /// Takes a packet. One that is there already, or far too old, is not taken; then nobody finds it.
-    pub(super) fn push(&mut self, kind: MediaKind, layer: LayerIndex, rtp: &RtpIn<'_>) {
-        let Some(ring) = self.0.get_mut(usize::from(layer.0)) else { return };
+    pub(super) fn push(&mut self, kind: MediaKind, view: &RtpView, rtp: &RtpIn<'_>) {
+        let Some(ring) = self.0.get_mut(usize::from(view.layer.0)) else { return };
         let ring = ring.get_or_insert_with(|| match kind {
             MediaKind::Audio => PacketRing::audio(),
             MediaKind::Video => PacketRing::video(),
@@ -24,9 +24,10 @@ impl Rings {
             arrived: rtp.arrived,
             audio_level_db: rtp.audio_level_db,
             voice_activity: rtp.voice_activity,
+            targets: view.dependency.map_or(0, |frame| frame.target_count),
         };
         // Refused ones are found missing, and counted, when they are to be sent.
-        let _ = ring.push(rtp.seq, rtp.payload, meta);
+        let _ = ring.push_with(rtp.seq, rtp.dependency.unwrap_or_default(), rtp.payload, meta);
     }
 
     /// Is the packet of an entry still there?
@@ -43,6 +44,11 @@ impl Rings {
         } else {
             stored.payload
         };
+        let dependency = (!stored.dependency.is_empty()).then_some(DependencyOut {
+            descriptor: stored.dependency,
+            targets: stored.meta.targets,
+            rewrite: entry.dependency(),
+        });
         Some(RtpOut {
             codec: entry.codec(),
             seq,
@@ -50,6 +56,7 @@ impl Rings {
             marker: entry.marker(),
             payload,
             vp8: entry.vp8(),
+            dependency,
             audio_level_db: stored.meta.audio_level_db,
             voice_activity: stored.meta.voice_activity,
             at: stored.meta.arrived,
@@ -87,7 +94,7 @@ mod tests {
     use fermata_types::Now;
 
     use super::*;
-    use crate::forward::Sending;
+    use crate::forward::{LayerIndex, PacketIn, Sending, UpTrack};
 
     #[test]
     fn numbers_are_made_whole_again() {
@@ -115,13 +122,25 @@ mod tests {
             timestamp: 960,
             marker: false,
             payload: &payload,
+            dependency: None,
             arrived: Now::read().instant,
             audio_level_db: Some(-20),
             voice_activity: None,
         };
         let mut rings = Rings::default();
-        rings.push(MediaKind::Audio, LayerIndex(0), &rtp);
-        let sending = Sending { seq: 3, timestamp: 5, marker: true, vp8: None };
+        let mut up = UpTrack::new(Codec::Red, &[], &[], false);
+        let packet = PacketIn {
+            rid: None,
+            seq: rtp.seq,
+            timestamp: rtp.timestamp,
+            marker: rtp.marker,
+            payload: &payload,
+            dependency: None,
+            arrived: rtp.arrived,
+        };
+        let view = up.receive(&packet).expect("its only layer");
+        rings.push(MediaKind::Audio, &view, &rtp);
+        let sending = Sending { seq: 3, timestamp: 5, marker: true, vp8: None, dependency: None };
         for (codec, primary, expected) in
             [(Codec::Red, false, &payload[..]), (Codec::Opus, true, &[1, 2, 3])]
         {

@@ -19,13 +19,15 @@ fn offers_of_real_clients_are_answered_in_their_terms() {
                 "a=ice-ufrag:ours\r\n",
                 "a=candidate:1 1 udp 2130706431 192.0.2.1 7882 typ host\r\n",
                 "a=candidate:2 1 udp 2130706175 2001:db8::1 7882 typ host\r\n",
-                "a=candidate:1 1 udp 2130705919 192.0.2.1 7883 typ host\r\na=end-of-candidates\r\n",
+                "a=candidate:1 1 udp 2130705919 192.0.2.1 7883 typ host\r\n",
+                "a=candidate:4 1 tcp 1520435199 192.0.2.1 7881 typ host tcptype passive\r\n",
+                "a=candidate:5 1 tcp 1520434943 2001:db8::1 7881 typ host tcptype passive\r\na=end-of-candidates\r\n",
                 "a=fingerprint:sha-256 AB:AB:",
                 "a=sctp-port:5000\r\na=max-message-size:262144\r\n",
             ] {
                 assert!(answer.contains(needed), "{needed} in {answer}");
             }
-            assert_eq!(answer.matches("typ host").count(), 3, "in one section alone");
+            assert_eq!(answer.matches("typ host").count(), 5, "in one section alone");
             assert!(!answer.contains("a=msid:") && !answer.contains("a=ssrc"));
             for lost in ["video-orientation", "playout-delay", "sctp-init", "G722", "ulpfec"] {
                 assert!(!answer.contains(lost), "{lost}");
@@ -35,6 +37,50 @@ fn offers_of_real_clients_are_answered_in_their_terms() {
             let again = ours.answer(&[]).unwrap();
             assert_eq!(again.replacen(" 2 IN IP4", " 1 IN IP4", 1), answer);
         }
+    }
+}
+
+#[test]
+fn a_preferred_codec_stands_first_in_the_answer() {
+    let mut ours = end(PeerKind::Publisher);
+    let offered = ours.accept_offer(CORPUS[2]).unwrap().offered;
+    let first = |answer: &str| {
+        let line = answer.lines().find(|line| line.starts_with("m=video")).unwrap();
+        let pt = line.split(' ').nth(3).unwrap().to_owned();
+        let map = format!("a=rtpmap:{pt} ");
+        answer.lines().find_map(|line| line.strip_prefix(&map).map(str::to_owned)).unwrap()
+    };
+    assert_eq!(first(&ours.answer(&[]).unwrap()), "VP8/90000");
+    for (codec, name) in [(Codec::Vp9, "VP9/90000"), (Codec::H264, "H264/90000")] {
+        ours.prefer_codec(offered.sections[1].mid, codec);
+        let answer = ours.answer(&[]).unwrap();
+        assert_eq!(first(&answer), name);
+        check_answer(CORPUS[2], &answer);
+    }
+    ours.prefer_codec(offered.sections[1].mid, Codec::H265);
+    assert_eq!(first(&ours.answer(&[]).unwrap()), "VP8/90000", "it was not offered");
+}
+
+#[test]
+fn dependency_descriptors_are_agreed_where_they_are_offered() {
+    let uri = fermata_rtp::dependency::URI;
+    let lines = CORPUS[2].lines().filter(|line| !line.contains(uri));
+    let offer: String = lines.flat_map(|line| [line.trim_end(), "\r\n"]).collect();
+    let extmap = format!("a=mid:1\r\na=extmap:20 {uri}\r\n");
+    let offer = offer.replace("a=mid:1\r\n", &extmap);
+    for mixed in [true, false] {
+        let offer =
+            if mixed { offer.clone() } else { offer.replace("a=extmap-allow-mixed\r\n", "") };
+        let mut ours = end(PeerKind::Publisher);
+        let offered = ours.accept_offer(&offer).unwrap().offered;
+        let agreed = |ours: &mut Negotiation| {
+            ours.answer(&[]).unwrap().contains(&format!("a=extmap:20 {uri}\r\n"))
+        };
+        assert!(!agreed(&mut ours), "VP8 is sent, and tells its layers itself");
+        ours.prefer_codec(offered.sections[1].mid, Codec::Vp9);
+        assert!(agreed(&mut ours));
+        let line = ours.negotiated().line(offered.sections[1].mid).unwrap();
+        assert_eq!((line.extensions.dependency, line.mixed), (Some(20), mixed));
     }
 }
 

@@ -29,9 +29,12 @@ fn config(kind: PeerKind) -> NegotiationConfig {
         kind,
         credentials: credentials("ours"),
         fingerprint: [0xab; 32],
-        candidates: ["192.0.2.1:7882", "[2001:db8::1]:7882", "0.0.0.0:1", "192.0.2.1:7883"]
-            .map(|address| address.parse().unwrap())
-            .to_vec(),
+        candidates: HostCandidates::new(
+            &["192.0.2.1:7882", "[2001:db8::1]:7882", "0.0.0.0:1", "192.0.2.1:7883"]
+                .map(|address| address.parse().unwrap()),
+            &["192.0.2.1:7881", "192.0.2.1:0", "[2001:db8::1]:7881"]
+                .map(|address| address.parse().unwrap()),
+        ),
         message_len_max: 262_144,
         reuse_sections: false,
         seed: [7; 32],

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod steps;
+
 fn spec(quality: Quality, rid: &str, width: u32, height: u32) -> LayerSpec {
     let size = FrameSize::new(width, height);
     LayerSpec { quality, rid: rid.to_owned(), size, bitrate_bps: 0 }
@@ -48,7 +50,7 @@ struct Made {
 impl Made {
     fn packet(&self, arrived: Instant) -> PacketIn<'_> {
         let Self { rid, seq, timestamp, marker, ref payload } = *self;
-        PacketIn { rid, seq, timestamp, marker, payload, arrived }
+        PacketIn { rid, seq, timestamp, marker, payload, dependency: None, arrived }
     }
 }
 
@@ -133,7 +135,7 @@ impl Bench {
         let view = self.up.receive(&made.packet(self.now)).expect("a known stream");
         match self.down.forward(self.now, &self.up, &view) {
             Forward::Send(sending) => {
-                let Sending { seq, timestamp, marker, vp8 } = sending;
+                let Sending { seq, timestamp, marker, vp8, .. } = sending;
                 let mut payload = made.payload.clone();
                 assert!(vp8.is_none_or(|numbers| patch(&mut payload, &numbers)));
                 let sent = Sent { seq, timestamp, marker, payload };
@@ -578,7 +580,7 @@ fn wanted_quality_of_sizes() {
         assert_eq!(down.wanted_quality(&up), Some(expected), "{width}x{height}");
         assert_eq!(down.wanted_quality(&bare), Some(expected), "{width}x{height}");
         // What there is no room for is wanted all the same, and is not sent.
-        down.set_allowed(Some(Quality::Low));
+        down.set_allowed(Some(Allowed { quality: Quality::Low, ..Allowed::ALL }));
         assert_eq!(down.wanted_quality(&up), Some(expected));
         down.select(Now::read().instant, &up);
         assert_eq!(down.wanted_layer(), Some(LayerIndex(0)));

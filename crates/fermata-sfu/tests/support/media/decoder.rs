@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::Ms;
-use crate::source::Mark;
-use crate::world::MEDIA_UNTIL;
+use super::Ms;
+use super::source::Mark;
 
-/// So long a missing packet may come again.
-const PATIENCE: Ms = 300;
 /// Between two requests.
 const ASK_AGAIN: Ms = 500;
 /// Packets kept ahead of a hole.
 const AHEAD_MAX: usize = 2_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub struct Decoder {
+    /// So long a missing packet may come again.
+    patience: Ms,
     /// By outgoing number: which packet, and whether it begins a keyframe.
     waiting: BTreeMap<u64, (Mark, bool)>,
     next: Option<u64>,
@@ -24,15 +23,20 @@ pub(crate) struct Decoder {
     /// First request of those that led to the next keyframe.
     first_asked_at: Option<Ms>,
     /// Frames decoded, with when.
-    pub(crate) decoded: Vec<(Ms, Mark)>,
+    pub decoded: Vec<(Ms, Mark)>,
     /// Requests made.
-    pub(crate) asked: u64,
+    pub asked: u64,
     /// From a request to the keyframe, whole.
-    pub(crate) answered_after: Vec<Ms>,
+    pub answered_after: Vec<Ms>,
 }
 
 impl Decoder {
-    pub(crate) fn packet(&mut self, now: Ms, seq: u64, mark: Mark, begins_keyframe: bool) {
+    /// One that waits so long for a missing packet.
+    pub fn new(patience: Ms) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
+    pub fn packet(&mut self, now: Ms, seq: u64, mark: Mark, begins_keyframe: bool) {
         if self.next.is_some_and(|next| seq < next) {
             return;
         }
@@ -44,10 +48,8 @@ impl Decoder {
     }
 
     /// True if a keyframe is to be asked for.
-    pub(crate) fn time(&mut self, now: Ms) -> bool {
-        // What was sent last is missed by nobody, and no keyframe would come.
-        let due = now < MEDIA_UNTIL
-            && self.stuck_since.is_some_and(|since| now >= since + PATIENCE)
+    pub fn time(&mut self, now: Ms) -> bool {
+        let due = self.stuck_since.is_some_and(|since| now >= since + self.patience)
             && self.asked_at.is_none_or(|at| now >= at + ASK_AGAIN);
         if due {
             self.asked_at = Some(now);

@@ -1,10 +1,10 @@
 //! Chance that is the same every time, and shares.
 
-use crate::net::Ms;
+use super::Ms;
 
 /// `part` of `whole`; of nothing, nothing.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-pub(crate) fn fraction(part: u64, whole: u64) -> f64 {
+pub fn fraction(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
@@ -15,12 +15,12 @@ pub(crate) fn fraction(part: u64, whole: u64) -> f64 {
     clippy::cast_sign_loss,
     reason = "tens of milliseconds"
 )]
-pub(crate) fn part(share: f64, most: Ms) -> Ms {
+pub fn part(share: f64, most: Ms) -> Ms {
     (share * (most + 1) as f64) as Ms
 }
 
 /// Between 0 and 1, always the same for the same arguments.
-pub(crate) fn unit(seed: u64, key: [u64; 4]) -> f64 {
+pub fn unit(seed: u64, key: [u64; 4]) -> f64 {
     let hash = key.iter().fold(mix(seed), |hash, part| mix(hash ^ part));
     fraction(hash >> 32, 1 << 32)
 }
