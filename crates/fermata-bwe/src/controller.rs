@@ -6,9 +6,9 @@ use crate::acked::Acked;
 use crate::aimd::{self, Aimd, Change};
 use crate::groups::{Groups, Seen};
 use crate::limits::{
-    ABOVE_WANTED_BPS, ABOVE_WANTED_PERCENT, IDLE_US, LOSS_HIGH, OUTCOME_AGE_US_MAX,
-    OVERUSE_REMEMBERED_US, PACKET_BITS, PROBE_COUNTS_US, QUEUE_HIGH_US, QUEUE_WITH_LOSS_US,
-    REMB_US, RTT_US, RTT_US_MAX, SILENCE_US, WANTED_RISE_PERCENT,
+    ABOVE_WANTED_BPS, ABOVE_WANTED_PERCENT, IDLE_US, OUTCOME_AGE_US_MAX, OVERUSE_REMEMBERED_US,
+    PACKET_BITS, PROBE_COUNTS_US, QUEUE_FULL_LOSS, QUEUE_HIGH_US, QUEUE_WITH_LOSS_US, REMB_US,
+    RTT_US, RTT_US_MAX, SILENCE_US, WANTED_RISE_PERCENT,
 };
 use crate::loss::{self, Loss};
 use crate::num::percent;
@@ -243,7 +243,7 @@ impl Controller {
     /// Packets wait for long, and more are lost than always are.
     fn is_queue_full(&self) -> bool {
         let beyond = self.loss.share() - self.loss.inherent();
-        self.queue.queue_us() >= QUEUE_HIGH_US && beyond > LOSS_HIGH / 2.0
+        self.queue.queue_us() >= QUEUE_HIGH_US && beyond > QUEUE_FULL_LOSS
     }
 
     fn ceiling_bps(&self) -> u64 {

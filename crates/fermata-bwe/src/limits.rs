@@ -208,6 +208,10 @@ pub(crate) const LOSS_LOW: f64 = 0.02;
 /// Loss above this, beyond what is inherent, is judged at once (GCC section 6).
 pub(crate) const LOSS_HIGH: f64 = 0.10;
 
+/// A queue is full where packets wait for long and more than this are lost beyond what is inherent: half of what would
+/// be judged without a queue.
+pub(crate) const QUEUE_FULL_LOSS: f64 = 0.05;
+
 /// Packets and time for judging high loss.
 pub(crate) const LOSS_SOON: (u32, u64) = (50, 200_000);
 

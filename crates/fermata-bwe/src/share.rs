@@ -9,15 +9,12 @@
 //! - Less comes at once. More than before comes only with room to spare, and only after a while in which nothing had
 //!   to be taken away; the while grows each time that more turned out to be too much, and is shorter where there is
 //!   plenty of room.
-//!
 //! - What somebody has is not taken away because it takes a little more than there is: rates are measured, and to begin
 //!   again costs a keyframe.
-//!
 //! - The last picture goes on for a moment though there is no room for it.
 //!
 //! Invariants: what is granted fits into the budget, but for a part of one step that was granted before, and for that
-//! last picture; the same budget and wishes again change nothing but after such a
-//! while; nothing is allocated.
+//! last picture; the same budget and wishes again change nothing but after such a while; nothing is allocated.
 
 use crate::limits::{
     KEEP_PERCENT, PAUSE_AFTER_US, RAISE_AMPLE_FACTOR, RAISE_AMPLE_PERCENT, RAISE_PROVEN_US,
@@ -153,11 +150,6 @@ impl Share {
         }
     }
 
-    /// When more may be given again, if that is later than `now_us`: time to divide anew.
-    pub fn next_timeout_us(&self, now_us: u64) -> Option<u64> {
-        Some(self.less_at_us.saturating_add(self.wait_us)).filter(|at| *at > now_us)
-    }
-
     /// Something was taken away.
     fn note_less(&mut self, now_us: u64) {
         let (least, most) = RAISE_WAIT_US;
@@ -197,6 +189,13 @@ mod tests {
 
     const S: u64 = 1_000_000;
     const CAMERA: [u64; 3] = [150_000, 500_000, 1_500_000];
+
+    impl Share {
+        /// When more may be given again, if that is later than `now_us`.
+        fn more_at_us(&self, now_us: u64) -> Option<u64> {
+            Some(self.less_at_us.saturating_add(self.wait_us)).filter(|at| *at > now_us)
+        }
+    }
 
     fn granted(wishes: &[Wish]) -> Vec<u8> {
         wishes.iter().map(Wish::granted).collect()
@@ -249,13 +248,13 @@ mod tests {
         let mut wait_us = least;
         for _ in 0..8 {
             assert_eq!(divide(&mut share, now_us, 600_000, &[(1, Some(3))]), [2]);
-            assert_eq!(share.next_timeout_us(now_us), Some(now_us + wait_us));
+            assert_eq!(share.more_at_us(now_us), Some(now_us + wait_us));
             assert_eq!(divide(&mut share, now_us + wait_us - 1, 2_000_000, &[(1, Some(2))]), [2]);
             // With nothing to spare it stays.
             now_us += wait_us;
             assert_eq!(divide(&mut share, now_us, 1_500_000, &[(1, Some(2))]), [2]);
             assert_eq!(divide(&mut share, now_us, 2_000_000, &[(1, Some(2))]), [3]);
-            assert_eq!(share.next_timeout_us(now_us), None);
+            assert_eq!(share.more_at_us(now_us), None);
             now_us += S;
             wait_us = (wait_us * 2).min(most);
         }
@@ -263,7 +262,7 @@ mod tests {
         // What went well for long enough is forgotten.
         now_us += RAISE_PROVEN_US;
         assert_eq!(divide(&mut share, now_us, 600_000, &[(1, Some(3))]), [2]);
-        assert_eq!(share.next_timeout_us(now_us), Some(now_us + least));
+        assert_eq!(share.more_at_us(now_us), Some(now_us + least));
     }
 
     #[test]
@@ -319,7 +318,7 @@ mod tests {
         let mut share = Share::default();
         let mut wishes = [Wish::new(1, &CAMERA[..1], Some(3))];
         share.divide(0, S, &mut wishes);
-        assert_eq!((wishes[0].granted(), share.next_timeout_us(0)), (1, None));
+        assert_eq!((wishes[0].granted(), share.more_at_us(0)), (1, None));
     }
 
     #[test]
@@ -371,7 +370,7 @@ mod tests {
                 .collect();
             let mut twice = again.clone();
             share.divide(now_us, budget_bps, &mut twice);
-            let held = share.next_timeout_us(now_us).is_some();
+            let held = share.more_at_us(now_us).is_some();
             prop_assert!(!held || granted(&all) == granted(&twice));
             // Less budget never gives anybody more than before.
             let mut less = again;

@@ -55,8 +55,6 @@ pub(super) struct Rate {
     settled: bool,
     /// When the last keyframe came, its RTP time, and whether it counts for `steps_bps`.
     keyframe: Option<(Instant, u32, bool)>,
-    /// One was asked for.
-    pub(super) asked: bool,
     /// Payload bits per second, smoothed.
     pub(super) bitrate_bps: u64,
     /// Pictures per second of each temporal layer alone, in the last window.
@@ -64,12 +62,13 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// Counts a packet; true if a window was closed by it.
+    /// Counts a packet; true if a window was closed by it. `asked`: a keyframe was asked for and has not come.
     pub(super) fn count(
         &mut self,
         packet: &PacketIn<'_>,
         view: &View,
         served: Option<Steps>,
+        asked: bool,
     ) -> bool {
         let since = *self.window_at.get_or_insert(packet.arrived);
         let elapsed = packet.arrived.saturating_duration_since(since);
@@ -79,7 +78,7 @@ impl Rate {
             self.window_at = Some(packet.arrived);
         }
         self.bytes += packet.payload.len() as u64;
-        let steps = if self.is_rare(packet, view) {
+        let steps = if self.is_rare(packet, view, asked) {
             0
         } else {
             served.unwrap_or_else(|| steps_above(view))
@@ -99,7 +98,7 @@ impl Rate {
     /// Does a packet belong to a keyframe that was asked for, or came long after the one before? Those are for whoever
     /// begins to receive, and tell nothing of what goes on; counted, they would look like more than there is room for,
     /// to the very receiver that asked.
-    fn is_rare(&mut self, packet: &PacketIn<'_>, view: &View) -> bool {
+    fn is_rare(&mut self, packet: &PacketIn<'_>, view: &View, asked: bool) -> bool {
         let Some((at, timestamp, rare)) = self.keyframe else {
             if view.keyframe {
                 self.keyframe = Some((packet.arrived, packet.timestamp, true));
@@ -112,7 +111,7 @@ impl Rate {
         if !view.keyframe {
             return false;
         }
-        let rare = self.asked || packet.arrived.saturating_duration_since(at) >= KEYFRAMES_OFTEN;
+        let rare = asked || packet.arrived.saturating_duration_since(at) >= KEYFRAMES_OFTEN;
         self.keyframe = Some((packet.arrived, packet.timestamp, rare));
         rare
     }

@@ -167,10 +167,10 @@ impl UpTrack {
         let descriptor = packet.dependency.filter(|_| described);
         let dependency = descriptor.and_then(|bytes| layer.depend(bytes, newest, &mut view));
         if video && view.understood {
-            layer.rate.asked = layer.keyframes.wanted;
             changed |= layer.learn(&view);
             let served = dependency.as_ref().map(|frame| layer.served(frame));
-            if layer.rate.count(packet, &view, served) && encrypted {
+            let asked = layer.keyframes.wanted;
+            if layer.rate.count(packet, &view, served, asked) && encrypted {
                 let rate = &layer.rate;
                 let judged = counted_area(layer.declared, rate.bitrate_bps, rate.fps());
                 let raised = judged.contradicted.then_some(judged.area);

@@ -25,24 +25,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from networks.meeting import Meeting, concealed_percent, first_wide, frozen_s, gained, sees, width  # noqa: E402
-from networks.net import ARTIFACTS, Networks, NetworkServer, Way  # noqa: E402
+from networks.meeting import Meeting  # noqa: E402
+from networks.net import ARTIFACTS, Networks, NetworkServer  # noqa: E402
 from networks.people import Client  # noqa: E402
+from networks.table import GOOD, PICTURE, behind, head, row  # noqa: E402
 
 SECONDS = 15
-GOOD = {"delay_ms": 20}
 TONE = 440
-PICTURE = {
-    "width": 960,
-    "height": 540,
-    "fps": 15,
+# The streams that LiveKit's client makes of such a picture.
+CAMERA = {
+    "width": PICTURE["width"],
+    "height": PICTURE["height"],
+    "fps": PICTURE["fps"],
     "layers": [
         {"rid": "q", "width": 320, "height": 180, "bitrate": 150_000},
         {"rid": "h", "width": 640, "height": 360, "bitrate": 500_000},
         {"rid": "f", "width": 960, "height": 540, "bitrate": 1_700_000},
     ],
 }
-LARGEST = PICTURE["width"]
 
 SHAPES: dict[str, list[dict]] = {
     "good": [GOOD],
@@ -182,38 +182,16 @@ class WithJanus(Meeting):
 
 
 def measure(name: str, steps: list[dict], kind: type[Meeting]) -> str:
-    ways = {"ann": Way([GOOD], [GOOD]), "bob": Way(steps, [GOOD]), "eve": Way([GOOD], [GOOD])}
-    with kind("beside", ways) as meeting:
+    with kind("beside", behind(steps)) as meeting:
         people = {who: meeting.enter(who) for who in ("bob", "eve")}
         for client in people.values():
             client.wait("being there", lambda told: True, 60)
-        meeting.enter("ann", picture=PICTURE, tone=TONE)
-        people["eve"].wait("the largest picture", lambda told: sees(told) and width(told) == LARGEST, 60)
-        time.sleep(5)
-        meeting.networks.begin()
-        began = time.time()
-        last_ms = steps[-1].get("at_ms", 0)
-        time.sleep(SECONDS + last_ms / 1_000)
-        cells = [name, meeting.SERVER.__name__]
-        for client in people.values():
-            lines = client.since(began)
-            seconds = lines[-1]["at"] - lines[0]["at"]
-            cells += [
-                f"{gained(lines, 'video', 'bytes') * 8 / seconds / 1_000:.0f}",
-                f"{gained(lines, 'video', 'frames') / seconds:.1f}",
-                f"{100 * frozen_s(lines) / seconds:.0f} %",
-                f"{concealed_percent(lines):.1f} %",
-            ]
-        if last_ms:
-            widened = began + last_ms / 1_000
-            back = first_wide(people["bob"].since(widened), LARGEST)
-            cells[0] += f" (back after {back - widened:.1f} s)" if back else " (not back)"
-        return "| " + " | ".join(cells) + " |"
+        meeting.enter("ann", picture=CAMERA, tone=TONE)
+        return row(name, meeting.SERVER.__name__, meeting, people, steps, SECONDS)
 
 
 def main(wanted: str) -> None:
-    print("| Bob's network | server | Bob kb/s | fps | frozen | made up | Eve kb/s | fps | frozen | made up |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print(head("server"), flush=True)
     names = [wanted] if wanted in SHAPES else [name for name in SHAPES if wanted in name]
     for name in names:
         for kind in (WithFermata, WithJanus):

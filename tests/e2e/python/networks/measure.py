@@ -5,17 +5,14 @@ microphone; Bob is behind the network of each line; Eve has a good one and shoul
 """
 
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from networks.meeting import Meeting, concealed_percent, first_wide, frozen_s, gained, sees, width  # noqa: E402
-from networks.net import Way  # noqa: E402
+from networks.meeting import Meeting  # noqa: E402
+from networks.table import GOOD, PICTURE, behind, head, row  # noqa: E402
 
 SECONDS = 20
-GOOD = {"delay_ms": 20}
-PICTURE = {"width": 960, "height": 540, "fps": 15, "bitrate": 1_500_000, "simulcast": True, "codec": "VP8"}
 TONE = 440
 
 SHAPES: dict[str, list[dict]] = {
@@ -40,36 +37,14 @@ SHAPES: dict[str, list[dict]] = {
 
 
 def measure(name: str, steps: list[dict], control: bool) -> str:
-    ways = {"ann": Way([GOOD], [GOOD]), "bob": Way(steps, [GOOD]), "eve": Way([GOOD], [GOOD])}
-    with Meeting("measure", ways, f"--congestion-control={str(control).lower()}") as meeting:
+    with Meeting("measure", behind(steps), f"--congestion-control={str(control).lower()}") as meeting:
         people = {who: meeting.enter(who) for who in ("bob", "eve")}
         meeting.enter("ann", picture=PICTURE, tone=TONE)
-        people["eve"].wait("the largest picture", lambda told: sees(told) and width(told) == 960, 60)
-        time.sleep(5)
-        meeting.networks.begin()
-        began = time.time()
-        last_ms = steps[-1].get("at_ms", 0)
-        time.sleep(SECONDS + last_ms / 1_000)
-        cells = [name, "on" if control else "off"]
-        for client in people.values():
-            lines = client.since(began)
-            seconds = lines[-1]["at"] - lines[0]["at"]
-            cells += [
-                f"{gained(lines, 'video', 'bytes') * 8 / seconds / 1_000:.0f}",
-                f"{gained(lines, 'video', 'frames') / seconds:.1f}",
-                f"{100 * frozen_s(lines) / seconds:.0f} %",
-                f"{concealed_percent(lines):.1f} %",
-            ]
-        if last_ms:
-            wide = began + last_ms / 1_000
-            back = first_wide(people["bob"].since(wide), PICTURE["width"])
-            cells[0] += f" (back after {back - wide:.1f} s)" if back else " (not back)"
-        return "| " + " | ".join(cells) + " |"
+        return row(name, "on" if control else "off", meeting, people, steps, SECONDS)
 
 
 def main(wanted: str) -> None:
-    print("| Bob's network | control | Bob kb/s | fps | frozen | made up | Eve kb/s | fps | frozen | made up |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print(head("control"), flush=True)
     for name, steps in SHAPES.items():
         if wanted in name:
             for control in (False, True):
