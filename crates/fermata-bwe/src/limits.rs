@@ -291,8 +291,10 @@ pub(crate) const PROBE_RESULT_PERCENT: u64 = 95;
 /// A result above this percentage of the probed rate is worth a further probe at once (libwebrtc).
 pub(crate) const PROBE_FURTHER_PERCENT: u64 = 70;
 
-/// First and greatest wait for the next probe; it doubles with every one that finds nothing.
-pub(crate) const PROBE_WAIT_US: (u64, u64) = (5_000_000, 30_000_000);
+/// First and greatest wait for the next probe; it doubles with every one that finds nothing. A path that is wide again
+/// is found by a probe alone where what goes out is far below what it takes, so the wait is what somebody sees too
+/// little for (libwebrtc probes every 5 s then).
+pub(crate) const PROBE_WAIT_US: (u64, u64) = (5_000_000, 10_000_000);
 
 /// Least time between probes that have a reason (more is wanted, the path gives more), so that a reason that comes
 /// and goes does not become a load.

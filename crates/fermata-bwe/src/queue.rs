@@ -101,3 +101,42 @@ impl Queue {
 fn shorter(known: Option<u64>, delay: u64) -> u64 {
     known.filter(|known| since_us(*known, delay) < 0).unwrap_or(delay)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGAN_US: u64 = 1_000_000;
+
+    fn arrive(queue: &mut Queue, now_us: u64, delay_us: u64) {
+        queue.on_arrival(now_us, now_us + delay_us);
+        queue.on_feedback_end(now_us);
+    }
+
+    #[test]
+    fn emptying_goes_on_while_it_shows_and_ends_where_the_way_became_longer() {
+        let (sent_bps, later_us) = (800_000, BEGAN_US + DRAIN_SHOWS_US);
+        let rows = [
+            (
+                "as much gets through as is sent, and they wait as long",
+                later_us,
+                320_000,
+                800_000,
+                false,
+            ),
+            ("it may still show", later_us - 1, 320_000, 800_000, true),
+            ("more gets through than is sent", later_us, 320_000, 1_000_000, true),
+            ("half the wait is gone", later_us, 170_000, 800_000, true),
+        ];
+        for (what, now_us, delay_us, acked_bps, goes_on) in rows {
+            let mut queue = Queue::default();
+            arrive(&mut queue, 0, 20_000);
+            arrive(&mut queue, BEGAN_US, 320_000);
+            queue.on_decrease(BEGAN_US);
+            assert!(queue.percent() < 100);
+            arrive(&mut queue, now_us, delay_us);
+            queue.on_rates(now_us, sent_bps, acked_bps);
+            assert_eq!(queue.percent() < 100, goes_on, "{what}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 """A meeting of ten with microphones and four cameras, one of them on a narrow path: `python networks/ten.py [RUNS]`.
 
-Prints what the one hears and sees, and what the others do, beside the same meeting where everybody's path is good.
+The one comes last. Prints what the one hears and sees, and what the others do: where the path is narrow from the
+beginning, where it becomes narrow when all are there, and where everybody's path is good.
 Nothing here fails: the figures are for `docs/guide/performance.md`, in one run on one machine.
 """
 
@@ -16,9 +17,14 @@ from networks.net import Way  # noqa: E402
 from networks.people import Client, tracks  # noqa: E402
 
 GOOD = {"delay_ms": 20}
-# When all are there: a description of every section for each who comes takes longer on such a path than clients wait.
+# All are there then.
 COMING_S = 45
-NARROW = [{**GOOD, "at_ms": 0}, {**GOOD, "at_ms": COMING_S * 1_000, "rate_bps": 150_000}]
+NARROW = {**GOOD, "rate_bps": 150_000}
+KINDS = {
+    "150 kb/s from the beginning": [NARROW],
+    "150 kb/s when all are there": [{**GOOD, "at_ms": 0}, {**NARROW, "at_ms": COMING_S * 1_000}],
+    "good": [GOOD],
+}
 SETTLE_S = 20
 # Three streams, the smallest of 320 by 180 with 150 kb/s at most.
 PICTURE = {"width": 960, "height": 540, "fps": 10, "bitrate": 800_000, "simulcast": True, "codec": "VP8"}
@@ -71,11 +77,10 @@ def fares(lines: list[dict]) -> dict[str, float]:
     }
 
 
-def meet(narrow: bool) -> dict[str, list[dict]]:
+def meet(steps: list[dict]) -> dict[str, list[dict]]:
     """One meeting; what everybody told during one round of voices."""
     ways = {who: Way([GOOD], [GOOD]) for who in PEOPLE}
-    if narrow:
-        ways[ONE] = Way(NARROW, NARROW)
+    ways[ONE] = Way(steps, steps)
     entered = time.time()
     with Meeting("ten", ways) as meeting:
         people: dict[str, Client] = {}
@@ -92,21 +97,20 @@ def meet(narrow: bool) -> dict[str, list[dict]]:
 
 
 def main(runs: int) -> None:
-    rows = {"one, 150 kb/s": [], "others, beside one on 150 kb/s": [], "one, good": [], "others, all good": []}
+    rows: dict[tuple[str, str], list[dict[str, float]]] = {}
     for _ in range(runs):
-        for narrow, names in ((True, list(rows)[:2]), (False, list(rows)[2:])):
-            told = meet(narrow)
-            rows[names[0]].append(fares(told[ONE]))
-            rows[names[1]] += [fares(lines) for who, lines in told.items() if who != ONE]
-    columns = list(rows["one, good"][0])
-    print("| who | " + " | ".join(columns) + " |")
-    print("| --- |" + " ---: |" * len(columns))
-    for name, fared in rows.items():
+        for kind, steps in KINDS.items():
+            for who, lines in meet(steps).items():
+                rows.setdefault((kind, "the one" if who == ONE else "others"), []).append(fares(lines))
+    columns = list(next(iter(rows.values()))[0])
+    print("| path of the one | who | " + " | ".join(columns) + " |")
+    print("| --- | --- |" + " ---: |" * len(columns))
+    for (kind, who), fared in rows.items():
         cells = [
             f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
             for values in ([fare[column] for fare in fared] for column in columns)
         ]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        print(f"| {kind} | {who} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -127,3 +127,17 @@ fn a_larger_picture_that_takes_less_is_the_better_one() {
     assert_eq!((only.0, only.1), (Quality::Medium, 7));
     assert_eq!(only.2, bench.up.known_bps(LayerIndex(1), 7, 7), "its own, not that of the others");
 }
+
+#[test]
+fn keyframes_that_come_often_are_part_of_the_rate() {
+    let low_with_one_in = |seconds: u64| {
+        let mut bench = Bench::new(Codec::Vp8, &["q", "h", "f"], &simulcast(), false);
+        let [mut q, ..] = Vp8Stream::three();
+        for _ in 0..20 / seconds {
+            play(&mut bench, &mut q, seconds, 1, true);
+        }
+        bench.up.known_bps(LayerIndex(0), 7, 7)
+    };
+    let (often, seldom) = (low_with_one_in(2), low_with_one_in(5));
+    assert!(often > seldom * 2, "{often} and {seldom}");
+}

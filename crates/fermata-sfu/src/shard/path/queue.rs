@@ -366,7 +366,9 @@ mod tests {
             }
             queue.end();
         }
-        assert!(queue.len() < waiting / 2, "{} of {waiting}", queue.len());
+        // In three seconds all but one part in e.
+        let share = queue.len() * 100 / waiting;
+        assert!((30..45).contains(&share), "{} of {waiting}", queue.len());
     }
 
     #[test]
