@@ -21,6 +21,25 @@ pub const LEEWAY_S: i64 = 60;
 /// Longest text of an operator token, bytes; ours have 47, configured ones of `--dev` fewer.
 pub const API_TOKEN_LEN_MAX: usize = 256;
 
+/// Fewest characters of a password (NIST SP 800-63B section 3.1.1 asks for 8 at least; nobody is asked for digits or
+/// signs). Fewer: the password is refused.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+
+/// Most characters of a password, so that hashing one takes no longer than another. More: the password is refused.
+pub const PASSWORD_CHARS_MAX: usize = 256;
+
+/// Memory of one Argon2id hash, KiB: 19 MiB (OWASP Password Storage Cheat Sheet).
+pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+
+/// Passes of Argon2id over that memory (the same source).
+pub const ARGON2_PASSES: u32 = 2;
+
+/// Lanes of Argon2id (the same source).
+pub const ARGON2_LANES: u32 = 1;
+
+/// Steps of 30 s by which a clock that shows one-time codes may be off, each way (RFC 6238 section 5.2 advises one).
+pub const TOTP_DRIFT_STEPS: u64 = 1;
+
 /// Clocks of those who sign requests may differ from ours by this much, seconds (the vendor's rule).
 pub const SKEW_S: i64 = 300;
 

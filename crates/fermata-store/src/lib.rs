@@ -12,6 +12,7 @@
 
 mod book;
 mod books;
+mod console;
 mod credential;
 pub mod deliveries;
 mod error;
@@ -27,6 +28,7 @@ mod stats;
 mod store;
 
 pub use book::*;
+pub use console::*;
 pub use credential::*;
 pub use error::StoreError;
 pub use memory::MemoryStore;

@@ -24,7 +24,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut back to this many bytes after a checkpoint.
 pub const WAL_SIZE_KEPT: i64 = 64 * 1_024 * 1_024;
 
-/// Display names of accounts, applications and tokens, characters. Above: `Invalid`.
+/// Display names of accounts, applications and tokens, and names of users of the console, characters. Above: `Invalid`.
 pub const NAME_CHARS_MAX: usize = 128;
 /// Ids (accounts, tokens, nodes, stays, room lives). Above: `Invalid`, in a batch: quarantine.
 pub const ID_LEN_MAX: usize = 64;
@@ -52,6 +52,14 @@ pub const SECRET_ID_LEN_MIN: usize = 4;
 pub const SECRET_KEY_LEN_MAX: usize = 128;
 /// Fewest characters of a secret pair's key.
 pub const SECRET_KEY_LEN_MIN: usize = 16;
+/// Users of the console, disabled ones included, because they are listed in one answer. Above: `Invalid`.
+pub const CONSOLE_USERS_MAX: usize = 10_000;
+/// Sessions of one user of the console. Above: the oldest gives way.
+pub const CONSOLE_SESSIONS_PER_USER_MAX: u32 = 32;
+/// Hashes of passwords. Above: `Invalid`.
+pub const PASSWORD_HASH_LEN_MAX: usize = 256;
+/// Secrets of one-time codes, bytes. Above, and for none: `Invalid`.
+pub const TOTP_SECRET_LEN_MAX: usize = 64;
 /// `LiveKit` webhooks of one application. Above: `Invalid`.
 pub const WEBHOOKS_PER_APP_MAX: usize = 8;
 /// Addresses that events go to. Above: `Invalid`.

@@ -4,23 +4,26 @@ use fermata_billing::calendar::{Calendar, CalendarError};
 use fermata_billing::limits::FIRED_PER_CALL_MAX;
 use fermata_billing::notice::check_url;
 use fermata_billing::verify::Disagreement;
-use fermata_types::{AccountId, NodeId, Scene, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS};
+use fermata_types::{
+    AccountId, ConsoleUserId, NodeId, Scene, SdkAppId, StayEnd, TokenId, WINDOW_SECONDS,
+};
 use jiff::{SignedDuration, Span, Timestamp, civil::Date};
 
 use crate::books::clock_offset;
 use crate::limits::{
     API_KEY_LEN_MAX, API_KEYS_PER_APP_MAX, API_TOKENS_MAX, APPS_PER_ACCOUNT_MAX,
     APPS_PER_SECRET_MAX, CALLBACK_GROUP_MAX, CALLBACK_KEY_LEN_MAX, CALLBACK_URL_LEN_MAX,
-    DAY_USES_MAX, DISCONNECT_TIMEOUT_S_DEFAULT, DISCONNECT_TIMEOUT_S_MAX, DISCONNECT_TIMEOUT_S_MIN,
-    ID_LEN_MAX, NAME_CHARS_MAX, ONCE_KEY_LEN_MAX, OUTBOX_ERROR_CHARS_MAX, PAGE_LEN_MAX,
-    PARTNERS_MAX, ROOM_USAGE_ROWS_MAX, SECRET_ID_LEN_MAX, SECRET_ID_LEN_MIN, SECRET_KEY_LEN_MAX,
-    SECRET_KEY_LEN_MIN, SECRET_LEN_MAX, SECRETS_IN_FORCE_MAX, SECRETS_PER_ACCOUNT_MAX,
-    SETTING_LEN_MAX, SETTING_NAME_LEN_MAX, SPAN_RANGE_MAX, SPAN_S_MAX, USAGE_DAYS_MAX,
-    WEBHOOKS_PER_APP_MAX,
+    CONSOLE_USERS_MAX, DAY_USES_MAX, DISCONNECT_TIMEOUT_S_DEFAULT, DISCONNECT_TIMEOUT_S_MAX,
+    DISCONNECT_TIMEOUT_S_MIN, ID_LEN_MAX, NAME_CHARS_MAX, ONCE_KEY_LEN_MAX, OUTBOX_ERROR_CHARS_MAX,
+    PAGE_LEN_MAX, PARTNERS_MAX, PASSWORD_HASH_LEN_MAX, ROOM_USAGE_ROWS_MAX, SECRET_ID_LEN_MAX,
+    SECRET_ID_LEN_MIN, SECRET_KEY_LEN_MAX, SECRET_KEY_LEN_MIN, SECRET_LEN_MAX,
+    SECRETS_IN_FORCE_MAX, SECRETS_PER_ACCOUNT_MAX, SETTING_LEN_MAX, SETTING_NAME_LEN_MAX,
+    SPAN_RANGE_MAX, SPAN_S_MAX, TOTP_SECRET_LEN_MAX, USAGE_DAYS_MAX, WEBHOOKS_PER_APP_MAX,
 };
 use crate::{
     Account, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys, Books,
-    Callback, Once, Partner, Standing, StoreError,
+    Callback, ConsoleSession, ConsoleTotp, ConsoleUser, ConsoleUserChange, Once, Partner, Standing,
+    StoreError,
 };
 
 type Checked<T = ()> = Result<T, StoreError>;
@@ -43,6 +46,10 @@ pub(crate) fn no_api_key(key: &str) -> StoreError {
 
 pub(crate) fn no_token(id: &TokenId) -> StoreError {
     StoreError::NotFound { what: "API token", id: id.to_string() }
+}
+
+pub(crate) fn no_console_user(id: &ConsoleUserId) -> StoreError {
+    StoreError::NotFound { what: "console user", id: id.to_string() }
 }
 
 pub(crate) fn no_secret(secret_id: &str) -> StoreError {
@@ -218,6 +225,105 @@ pub(crate) fn api_token(mut token: ApiToken) -> Checked<ApiToken> {
 pub(crate) fn same_token(old: &ApiToken, new: &ApiToken) -> bool {
     let parts = |token: &ApiToken| (token.hash, token.created_at, token.read_only);
     (&old.name, &old.role, parts(old)) == (&new.name, &new.role, parts(new))
+}
+
+/// The form of a sign-in name that no two users share.
+pub(crate) fn name_lower(name: &str) -> String {
+    name.to_lowercase()
+}
+
+fn sign_in_name(name: &str) -> Checked {
+    display_name(name)?;
+    if name.trim() != name || name.chars().any(char::is_control) {
+        return Err(invalid("name", "it takes no control characters, and no spaces around it"));
+    }
+    Ok(())
+}
+
+fn password_hash(hash: &str) -> Checked {
+    bounded("password_hash", hash, PASSWORD_HASH_LEN_MAX)
+}
+
+fn console_totp(totp: &ConsoleTotp) -> Checked {
+    let len = totp.secret.len();
+    if !(1..=TOTP_SECRET_LEN_MAX).contains(&len) {
+        let problem = format!("it has {len} bytes; 1 to {TOTP_SECRET_LEN_MAX} are allowed");
+        return Err(invalid("totp.secret", problem));
+    }
+    // Steps are stored as 63-bit numbers; the year 9999 is at about 8.4 thousand million.
+    if totp.last_step.is_some_and(|step| step > u64::from(u32::MAX) * 4) {
+        return Err(invalid("totp.last_step", "it lies too far in the future"));
+    }
+    Ok(())
+}
+
+pub(crate) fn console_user(mut user: ConsoleUser) -> Checked<ConsoleUser> {
+    bounded("console_user_id", user.id.as_str(), ID_LEN_MAX)?;
+    sign_in_name(&user.name)?;
+    password_hash(&user.password_hash)?;
+    if let Some(of) = user.role.of() {
+        bounded(user.role.code(), of, ID_LEN_MAX)?;
+    }
+    user.totp.as_ref().map_or(Ok(()), console_totp)?;
+    user.created_at = stored(user.created_at);
+    user.password_changed_at = stored(user.password_changed_at);
+    user.disabled_at = user.disabled_at.map(stored);
+    Ok(user)
+}
+
+/// Is `new` the user that is stored already? What may change later does not make it another one.
+pub(crate) fn same_console_user(old: &ConsoleUser, new: &ConsoleUser) -> bool {
+    (&old.name, &old.role, old.created_at) == (&new.name, &new.role, new.created_at)
+}
+
+/// May one more user of the console join `count` others?
+pub(crate) fn room_for_console_user(count: usize) -> Checked {
+    if count < CONSOLE_USERS_MAX {
+        return Ok(());
+    }
+    Err(invalid("console_user_id", format!("there are {count} users, as many as are allowed")))
+}
+
+/// The user after `change`.
+pub(crate) fn changed_console_user(
+    user: &ConsoleUser,
+    change: &ConsoleUserChange,
+) -> Checked<ConsoleUser> {
+    let mut after = user.clone();
+    if let Some((hash, at)) = &change.password {
+        password_hash(hash)?;
+        (after.password_hash, after.password_changed_at) = (hash.clone(), stored(*at));
+    }
+    after.read_only = change.read_only.unwrap_or(after.read_only);
+    match change.disabled {
+        Some(Some(at)) => drop(after.disabled_at.get_or_insert(stored(at))),
+        Some(None) => after.disabled_at = None,
+        None => {}
+    }
+    if let Some(totp) = &change.totp {
+        totp.as_ref().map_or(Ok(()), console_totp)?;
+        after.totp.clone_from(totp);
+    }
+    Ok(after)
+}
+
+/// Does a change of their user end sessions?
+pub(crate) fn ends_console_sessions(change: &ConsoleUserChange) -> bool {
+    change.password.is_some() || matches!(change.disabled, Some(Some(_)))
+}
+
+/// The session that does not end then, if there is one; disabling keeps none.
+pub(crate) fn kept_console_session(change: &ConsoleUserChange) -> Option<[u8; 32]> {
+    change.keep_session.filter(|_| !matches!(change.disabled, Some(Some(_))))
+}
+
+pub(crate) fn console_session(mut session: ConsoleSession) -> Checked<ConsoleSession> {
+    session.created_at = stored(session.created_at);
+    session.expires_at = stored(session.expires_at);
+    if session.expires_at <= session.created_at {
+        return Err(invalid("expires_at", "it is not later than the beginning"));
+    }
+    Ok(session)
 }
 
 /// Checks a new secret pair; its applications come back ascending.

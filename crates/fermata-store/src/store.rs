@@ -12,15 +12,17 @@ use fermata_billing::id::PartnerId;
 use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy};
 use fermata_billing::state::DayUse;
-use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
+use fermata_types::{
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch,
+};
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::watch;
 
 use crate::{
     Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
-    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
-    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, StoreError,
-    Taken,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, ConsoleSession, ConsoleUser,
+    ConsoleUserChange, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner, Quarantined,
+    RoomUsage, SpanUsage, Standing, Stay, StoreError, Taken,
 };
 
 /// What a command returns: resolves once the effect is durable.
@@ -75,6 +77,35 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn list_api_tokens(&self) -> StoreFuture<'_, Vec<ApiToken>>;
     /// Revokes one; repeating it keeps the first time.
     fn revoke_api_token(&self, id: TokenId, at: Timestamp) -> StoreFuture<'_, ApiToken>;
+
+    /// Adds a user of the console. Id and name (whatever its case) must be free (`Exists`) or the same user's.
+    fn create_console_user(&self, user: ConsoleUser) -> StoreFuture<'_, ConsoleUser>;
+    /// One user.
+    fn console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ConsoleUser>;
+    /// The user with this sign-in name, whatever its case.
+    fn console_user_named(&self, name: String) -> StoreFuture<'_, Option<ConsoleUser>>;
+    /// All of them, disabled ones included, by creation.
+    fn list_console_users(&self) -> StoreFuture<'_, Vec<ConsoleUser>>;
+    /// Changes a user. A new password and disabling end its sessions in the same transaction.
+    fn change_console_user(
+        &self,
+        id: ConsoleUserId,
+        change: ConsoleUserChange,
+    ) -> StoreFuture<'_, ConsoleUser>;
+    /// Removes a user with its sessions. Repeating it is `NotFound`.
+    fn remove_console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ()>;
+    /// Adds a session. Sessions of all users that expired before it begins are removed; where its user has too many,
+    /// the oldest give way.
+    fn create_console_session(&self, session: ConsoleSession) -> StoreFuture<'_, ConsoleSession>;
+    /// The session whose token has this hash, with its user; none if it has ended or expired. Whether the user is
+    /// disabled is for the caller to look at.
+    fn console_session(
+        &self,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<(ConsoleSession, ConsoleUser)>>;
+    /// Ends a session. Unknown ones are fine.
+    fn end_console_session(&self, hash: [u8; 32]) -> StoreFuture<'_, ()>;
 
     /// Adds a secret pair of the server APIs. Its id must be free (`Exists`) or the same pair's, account and
     /// applications must be there.

@@ -60,6 +60,10 @@ string_id!(
     AccountId, "AC_"
 );
 string_id!(
+    /// Somebody who signs in to the console (the name of the record, not what is typed to sign in).
+    ConsoleUserId, "CU_"
+);
+string_id!(
     /// A machine of the media plane.
     NodeId, "ND_"
 );

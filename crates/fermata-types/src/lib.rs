@@ -11,7 +11,9 @@ mod room;
 mod sku;
 mod usage;
 
-pub use id::{AccountId, NodeId, ParticipantSid, RoomSid, SdkAppId, TokenId, TrackSid};
+pub use id::{
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, RoomSid, SdkAppId, TokenId, TrackSid,
+};
 pub use now::Now;
 pub use quality::{Downlink, Media, SAMPLE_SECONDS, StaySample, TrackSample, Via};
 pub use refusal::{Reason, Refusal};

@@ -3,6 +3,7 @@
 //! It is what the SQLite store is checked against, and a store for tests of other crates.
 //! What it is not: durable, or fast with much data.
 
+mod console;
 mod shelf;
 mod state;
 
@@ -18,7 +19,9 @@ use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy, policy_at};
 use fermata_billing::state::DayUse;
 use fermata_billing::verify::verify;
-use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
+use fermata_types::{
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch,
+};
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::watch;
 
@@ -29,9 +32,9 @@ use crate::books::{self as engine, Shelf};
 use crate::rules::{self, invalid, no_account, no_secret, no_token};
 use crate::{
     Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
-    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
-    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, Store,
-    StoreError, StoreFuture, Taken,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, ConsoleSession, ConsoleUser,
+    ConsoleUserChange, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner, Quarantined,
+    RoomUsage, SpanUsage, Standing, Stay, Store, StoreError, StoreFuture, Taken,
 };
 
 type Outcome<T> = Result<T, StoreError>;
@@ -387,6 +390,57 @@ impl Store for MemoryStore {
             let token = state.tokens.get_mut(&id).ok_or_else(|| no_token(&id))?;
             token.revoked_at.get_or_insert(rules::stored(at));
             Ok(token.clone())
+        })
+    }
+
+    fn create_console_user(&self, user: ConsoleUser) -> StoreFuture<'_, ConsoleUser> {
+        self.with(|state| state.create_console_user(rules::console_user(user)?))
+    }
+
+    fn console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ConsoleUser> {
+        self.with(|state| state.console_user(&id))
+    }
+
+    fn console_user_named(&self, name: String) -> StoreFuture<'_, Option<ConsoleUser>> {
+        self.with(|state| Ok(state.console_user_named(&name)))
+    }
+
+    fn list_console_users(&self) -> StoreFuture<'_, Vec<ConsoleUser>> {
+        self.with(|state| {
+            let mut users: Vec<_> = state.console_users.values().cloned().collect();
+            users.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+            Ok(users)
+        })
+    }
+
+    fn change_console_user(
+        &self,
+        id: ConsoleUserId,
+        change: ConsoleUserChange,
+    ) -> StoreFuture<'_, ConsoleUser> {
+        self.with(|state| state.change_console_user(&id, &change))
+    }
+
+    fn remove_console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ()> {
+        self.with(|state| state.remove_console_user(&id))
+    }
+
+    fn create_console_session(&self, session: ConsoleSession) -> StoreFuture<'_, ConsoleSession> {
+        self.with(|state| state.create_console_session(rules::console_session(session)?))
+    }
+
+    fn console_session(
+        &self,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<(ConsoleSession, ConsoleUser)>> {
+        self.with(|state| state.console_session(hash, now))
+    }
+
+    fn end_console_session(&self, hash: [u8; 32]) -> StoreFuture<'_, ()> {
+        self.with(|state| {
+            state.console_sessions.remove(&hash);
+            Ok(())
         })
     }
 

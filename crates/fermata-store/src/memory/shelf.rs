@@ -168,6 +168,7 @@ impl State {
                 }
                 let theirs = TokenRole::Customer { account: account.clone() };
                 self.tokens.retain(|_, token| token.role != theirs);
+                self.clear_console_users(account);
             }
             DataClass::Authorisations => {
                 for app in own {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use fermata_billing::command::Refusal;
 use fermata_billing::state::DayUse;
 use fermata_types::{
-    AccountId, NodeId, ParticipantSid, SdkAppId, Sku, StayEnd, StayOpened, TokenId, UsageBatch,
-    WINDOW_SECONDS,
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, SdkAppId, Sku, StayEnd, StayOpened, TokenId,
+    UsageBatch, WINDOW_SECONDS,
 };
 use jiff::{Timestamp, civil::Date};
 
@@ -16,8 +16,8 @@ use crate::books::{Minutes, usage};
 use crate::limits::QUARANTINE_ROWS_MAX;
 use crate::rules::{self, exists, no_account, no_api_key, no_app, to_us};
 use crate::{
-    Account, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppWithKeys, DayUsage,
-    QuarantineReason, Quarantined, RoomUsage, SpanUsage, Stay, Taken,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppWithKeys, ConsoleSession,
+    ConsoleUser, DayUsage, QuarantineReason, Quarantined, RoomUsage, SpanUsage, Stay, Taken,
 };
 
 /// Everything the store knows. Sums are never kept, always recomputed.
@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) apps: BTreeMap<SdkAppId, AppWithKeys>,
     pub(super) tokens: BTreeMap<TokenId, ApiToken>,
     pub(super) secrets: BTreeMap<String, ApiSecret>,
+    pub(super) console_users: BTreeMap<ConsoleUserId, ConsoleUser>,
+    pub(super) console_sessions: BTreeMap<[u8; 32], ConsoleSession>,
     pub(super) callbacks: BTreeMap<SdkAppId, AppCallbacks>,
     pub(super) stays: BTreeMap<ParticipantSid, (NodeId, StayOpened)>,
     pub(super) ends: BTreeMap<ParticipantSid, (Timestamp, StayEnd)>,

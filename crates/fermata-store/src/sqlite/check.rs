@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::fault::{Fault, Outcome};
 use super::open::MIGRATIONS;
-use super::{apps, credentials};
+use super::{apps, console, credentials};
 use crate::limits::PROBLEMS_MAX;
 use crate::rules::END_CODES;
 use crate::{CheckReport, SecretKey, StoreError};
@@ -41,6 +41,8 @@ const TABLES: &[&str] = &[
     "api_secrets",
     "app_callbacks",
     "app_webhooks",
+    "console_users",
+    "console_sessions",
 ];
 
 /// Questions that must have no answer. Each row of an answer is one problem, as a sentence.
@@ -163,6 +165,7 @@ pub(super) fn check(conn: &Connection, key: Option<&SecretKey>) -> Outcome<Check
     if let Some(key) = key {
         unopened_secrets(conn, key, &mut problems)?;
         credentials::problems(conn, key, |text| problems.push(text))?;
+        console::problems(conn, key, |text| problems.push(text))?;
         super::books::sealed_problems(conn, key, |text| problems.push(text))?;
     }
     let mut rows = 0;

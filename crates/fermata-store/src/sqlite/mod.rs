@@ -11,6 +11,7 @@ mod apps;
 mod backup;
 mod books;
 mod check;
+mod console;
 mod credentials;
 pub(crate) mod fault;
 mod open;

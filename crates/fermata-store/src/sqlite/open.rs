@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "0002_books", sql: include_str!("migrations/0002_books.sql") },
     Migration { name: "0003_server_apis", sql: include_str!("migrations/0003_server_apis.sql") },
     Migration { name: "0004_postings", sql: include_str!("migrations/0004_postings.sql") },
+    Migration { name: "0005_console", sql: include_str!("migrations/0005_console.sql") },
 ];
 
 /// One step forward; there is none back.

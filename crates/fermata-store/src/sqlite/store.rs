@@ -10,20 +10,23 @@ use fermata_billing::id::PartnerId;
 use fermata_billing::journal::{JournalRow, PostingKind, Record, RecordKind};
 use fermata_billing::policy::{Agreement, AgreementVersion, Policy};
 use fermata_billing::state::DayUse;
-use fermata_types::{AccountId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch};
+use fermata_types::{
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, RoomName, SdkAppId, TokenId, UsageBatch,
+};
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::watch;
 
 use super::usage_out::StayQuery;
 use super::{
-    SqliteStore, apps, backup, books, check, credentials, parties, usage_in, usage_out, worker,
+    SqliteStore, apps, backup, books, check, console, credentials, parties, usage_in, usage_out,
+    worker,
 };
 use crate::books as engine;
 use crate::{
     Account, Advanced, ApiKey, ApiSecret, ApiToken, App, AppCallbacks, AppChange, AppWithKeys,
-    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, DayUsage, Fired, Once,
-    OutboxItem, OutboxLen, Partner, Quarantined, RoomUsage, SpanUsage, Standing, Stay, Store,
-    StoreFuture, Taken, rules,
+    Billed, BillingCall, Books, Changed, CheckReport, ClockTarget, ConsoleSession, ConsoleUser,
+    ConsoleUserChange, DayUsage, Fired, Once, OutboxItem, OutboxLen, Partner, Quarantined,
+    RoomUsage, SpanUsage, Standing, Stay, Store, StoreFuture, Taken, rules,
 };
 
 impl Store for SqliteStore {
@@ -110,6 +113,56 @@ impl Store for SqliteStore {
 
     fn revoke_api_token(&self, id: TokenId, at: Timestamp) -> StoreFuture<'_, ApiToken> {
         self.write(move |conn| parties::revoke_token(conn, &id, at))
+    }
+
+    fn create_console_user(&self, user: ConsoleUser) -> StoreFuture<'_, ConsoleUser> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| console::create(conn, &key, rules::console_user(user)?))
+    }
+
+    fn console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ConsoleUser> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| console::user(conn, &key, &id))
+    }
+
+    fn console_user_named(&self, name: String) -> StoreFuture<'_, Option<ConsoleUser>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| console::named(conn, &key, &name))
+    }
+
+    fn list_console_users(&self) -> StoreFuture<'_, Vec<ConsoleUser>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| console::list(conn, &key))
+    }
+
+    fn change_console_user(
+        &self,
+        id: ConsoleUserId,
+        change: ConsoleUserChange,
+    ) -> StoreFuture<'_, ConsoleUser> {
+        let key = Arc::clone(&self.key);
+        self.write(move |conn| console::change(conn, &key, &id, &change))
+    }
+
+    fn remove_console_user(&self, id: ConsoleUserId) -> StoreFuture<'_, ()> {
+        self.write(move |conn| console::remove(conn, &id))
+    }
+
+    fn create_console_session(&self, session: ConsoleSession) -> StoreFuture<'_, ConsoleSession> {
+        self.write(move |conn| console::create_session(conn, rules::console_session(session)?))
+    }
+
+    fn console_session(
+        &self,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<(ConsoleSession, ConsoleUser)>> {
+        let key = Arc::clone(&self.key);
+        self.read(move |conn| console::session(conn, &key, hash, now))
+    }
+
+    fn end_console_session(&self, hash: [u8; 32]) -> StoreFuture<'_, ()> {
+        self.write(move |conn| console::end_session(conn, hash))
     }
 
     fn create_secret(&self, secret: ApiSecret) -> StoreFuture<'_, ApiSecret> {

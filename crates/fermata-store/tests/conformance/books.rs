@@ -13,13 +13,14 @@ use fermata_billing::state::{BillingMode, Reclaim};
 use fermata_billing::timer::TimerKind;
 use fermata_store::{
     AppCallbacks, Billed, BillingCall, ClockTarget, MemoryStore, Once, Partner, Store, StoreError,
+    TokenRole,
 };
 use fermata_types::{AccountId, SdkAppId, Sku, StayEnd};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{
-    account, app, at, batch, callback, closed, create_app, days, open_account, opened, operator,
-    populate, secret, terms, wall, webhook, window,
+    account, app, at, batch, callback, closed, console_session, console_user, create_app, days,
+    open_account, opened, operator, populate, secret, terms, wall, webhook, window,
 };
 
 macro_rules! suite {
@@ -526,6 +527,12 @@ async fn t21_clearing_takes_logs_and_keys(store: &dyn Store) {
             webhooks: vec![webhook("https://example.com", None)],
         };
         store.set_callbacks(SdkAppId(number), all).await.expect("callbacks");
+        let mut user = console_user(&format!("CU_{number}"), account);
+        user.role = TokenRole::Customer { account: id(account) };
+        store.create_console_user(user).await.expect("user");
+        let session =
+            console_session(number.try_into().expect("small"), &format!("CU_{number}"), 0);
+        store.create_console_session(session).await.expect("session");
     }
     let mut report = batch("ND_1");
     for (stay, number) in [("PA_9", 9), ("PA_1", 1)] {
@@ -557,6 +564,10 @@ async fn t21_clearing_takes_logs_and_keys(store: &dyn Store) {
     assert!(gone.usersig_key.len() >= 32, "not a key that anyone could guess");
     assert!(store.list_secrets(id("AC_s")).await.expect("secrets").is_empty());
     assert_eq!(store.list_secrets(id("AC_1")).await.expect("secrets").len(), 1);
+    let users = store.list_console_users().await.expect("users");
+    assert_eq!(users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(), ["CU_1"]);
+    assert!(store.console_session([9; 32], at(1)).await.expect("asked").is_none());
+    assert!(store.console_session([1; 32], at(1)).await.expect("asked").is_some());
     assert_eq!(store.callbacks(SdkAppId(9)).await.expect("app"), AppCallbacks::default());
     assert_eq!(store.load_callbacks().await.expect("callbacks").len(), 1, "another account's");
     let stays = |number| store.list_stays(SdkAppId(number), None, at(0), at(100), None, 9);

@@ -8,12 +8,12 @@ use fermata_billing::id::PartnerId;
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, Callback, SecretKey, SecretPolicy,
-    SqliteOptions, SqliteStore, Store, StoreFuture, TokenRole, Webhook,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, Callback, ConsoleSession, ConsoleUser,
+    SecretKey, SecretPolicy, SqliteOptions, SqliteStore, Store, StoreFuture, TokenRole, Webhook,
 };
 use fermata_types::{
-    AccountId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId, Sku, StayClosed,
-    StayEnd, StayOpened, TokenId, UsageBatch, UsageWindow,
+    AccountId, ConsoleUserId, NodeId, ParticipantSid, Role, RoomName, RoomSid, Scene, SdkAppId,
+    Sku, StayClosed, StayEnd, StayOpened, TokenId, UsageBatch, UsageWindow,
 };
 use jiff::{Timestamp, civil::Date};
 use tempfile::TempDir;
@@ -99,6 +99,30 @@ pub(crate) fn token(id: &str, hash: u8) -> ApiToken {
         read_only: hash.is_multiple_of(2),
         created_at: at(0),
         revoked_at: None,
+    }
+}
+
+pub(crate) fn console_user(id: &str, name: &str) -> ConsoleUser {
+    ConsoleUser {
+        id: ConsoleUserId::from_text(id),
+        name: name.to_owned(),
+        password_hash: format!("hash of {name}"),
+        role: TokenRole::Operator,
+        read_only: false,
+        totp: None,
+        created_at: at(0),
+        password_changed_at: at(0),
+        disabled_at: None,
+    }
+}
+
+/// A session of a hundred seconds.
+pub(crate) fn console_session(hash: u8, user: &str, second: i64) -> ConsoleSession {
+    ConsoleSession {
+        hash: [hash; 32],
+        user: ConsoleUserId::from_text(user),
+        created_at: at(second),
+        expires_at: at(second + 100),
     }
 }
 
@@ -230,6 +254,15 @@ pub(crate) async fn digest(store: &dyn Store) -> String {
     let tokens = store.list_api_tokens().await.expect("tokens");
     let quarantine = store.list_quarantine(1_000).await.expect("quarantine");
     writeln!(text, "{tokens:?} {quarantine:#?}").expect("text");
+    for user in store.list_console_users().await.expect("users") {
+        let totp = user.totp.as_ref().map(|totp| (&totp.secret, totp.last_step));
+        let rest = (&user.password_hash, totp, user.created_at, user.password_changed_at);
+        writeln!(text, "{user:?} {rest:?}").expect("text");
+    }
+    for hash in 0..8 {
+        let session = store.console_session([hash; 32], at(0)).await.expect("session");
+        writeln!(text, "{session:?}").expect("text");
+    }
     for name in ["node", "other"] {
         writeln!(text, "{:?}", store.setting(name).await.expect("setting")).expect("text");
     }

@@ -11,10 +11,12 @@ use fermata_billing::notice::Contact;
 use fermata_billing::policy::Policy;
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    AppCallbacks, AppChange, BillingCall, ClockTarget, MemoryStore, Once, Partner, SqliteStore,
-    Store,
+    AppCallbacks, AppChange, BillingCall, ClockTarget, ConsoleTotp, ConsoleUserChange, MemoryStore,
+    Once, Partner, SqliteStore, Store,
 };
-use fermata_types::{AccountId, RoomSid, Scene, SdkAppId, Sku, StayEnd, TokenId, UsageBatch};
+use fermata_types::{
+    AccountId, ConsoleUserId, RoomSid, Scene, SdkAppId, Sku, StayEnd, TokenId, UsageBatch,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -22,8 +24,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::{
-    account, api_key, app, at, batch, callback, closed, digest, node, open, opened, operator,
-    populate, secret, sid, terms, token, wall, webhook, window,
+    account, api_key, app, at, batch, callback, closed, console_session, console_user, digest,
+    node, open, opened, operator, populate, secret, sid, terms, token, wall, webhook, window,
 };
 
 #[derive(Debug, Clone)]
@@ -39,6 +41,11 @@ enum Command {
     CreateSecret { id: u8, account: u8, app: Option<u32> },
     RevokeSecret { id: u8, account: u8, second: i64 },
     SetCallbacks { id: u32, callback: bool, key: Option<u8> },
+    CreateConsoleUser { id: u8, name: u8 },
+    ChangeConsoleUser { id: u8, change: ConsoleUserChange },
+    RemoveConsoleUser { id: u8 },
+    CreateConsoleSession { hash: u8, user: u8, second: i64 },
+    EndConsoleSession { hash: u8 },
     SetSetting { value: u8 },
     Intake(UsageBatch),
     CloseLost { node: u8 },
@@ -152,6 +159,27 @@ impl Command {
                     webhooks: vec![webhook("https://example.com", key.as_deref())],
                 };
                 format!("{:?}", store.set_callbacks(SdkAppId(*id), all).await)
+            }
+            Self::CreateConsoleUser { id, name } => {
+                let name = ["ann", "Ann", "bea", "", " ann"].get(usize::from(*name));
+                let mut new = console_user(&format!("CU_{id}"), name.unwrap_or(&"cle"));
+                new.role = token("TK_1", *id).role;
+                format!("{:?}", store.create_console_user(new).await)
+            }
+            Self::ChangeConsoleUser { id, change } => {
+                let id = ConsoleUserId::from_text(&format!("CU_{id}"));
+                format!("{:?}", store.change_console_user(id, change.clone()).await)
+            }
+            Self::RemoveConsoleUser { id } => {
+                let id = ConsoleUserId::from_text(&format!("CU_{id}"));
+                format!("{:?}", store.remove_console_user(id).await)
+            }
+            Self::CreateConsoleSession { hash, user, second } => {
+                let new = console_session(*hash, &format!("CU_{user}"), *second);
+                format!("{:?}", store.create_console_session(new).await)
+            }
+            Self::EndConsoleSession { hash } => {
+                format!("{:?}", store.end_console_session([*hash; 32]).await)
             }
             Self::SetSetting { value } => {
                 format!("{:?}", store.set_setting_once("node", value.to_string()).await)
@@ -268,6 +296,43 @@ fn change() -> impl Strategy<Value = AppChange> {
     )
 }
 
+fn console_change() -> impl Strategy<Value = ConsoleUserChange> {
+    let totp = prop::option::of(0..4_u64).prop_map(|last_step| {
+        let secret = if last_step == Some(3) { Vec::new() } else { vec![1, 2] };
+        ConsoleTotp { secret, last_step }
+    });
+    (
+        prop::option::of((select(&["", "h1", "h2"][..]), 0..9_i64)),
+        prop::option::of(any::<bool>()),
+        prop::option::of(prop::option::of(0..9_i64)),
+        prop::option::of(prop::option::of(totp)),
+        prop::option::of(0..8_u8),
+    )
+        .prop_map(|(password, read_only, disabled, totp, keep)| ConsoleUserChange {
+            password: password.map(|(hash, second)| (hash.to_owned(), at(second))),
+            read_only,
+            disabled: disabled.map(|second| second.map(at)),
+            totp,
+            keep_session: keep.map(|hash| [hash; 32]),
+        })
+}
+
+/// Commands about who signs in to the console.
+fn console() -> impl Strategy<Value = Command> {
+    let id = || 0..3_u8;
+    prop_oneof![
+        2 => (id(), 0..6_u8).prop_map(|(id, name)| Command::CreateConsoleUser { id, name }),
+        1 => (id(), console_change()).prop_map(|(id, change)| {
+            Command::ChangeConsoleUser { id, change }
+        }),
+        1 => id().prop_map(|id| Command::RemoveConsoleUser { id }),
+        4 => (0..8_u8, id(), 0..300_i64).prop_map(|(hash, user, second)| {
+            Command::CreateConsoleSession { hash, user, second }
+        }),
+        1 => (0..8_u8).prop_map(|hash| Command::EndConsoleSession { hash }),
+    ]
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let id = || 0..4_u32;
     let small = || 0..3_u8;
@@ -292,6 +357,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (id(), any::<bool>(), prop::option::of(0..5_u8)).prop_map(|(id, callback, key)| {
             Command::SetCallbacks { id, callback, key }
         }),
+        6 => console(),
         1 => small().prop_map(|value| Command::SetSetting { value }),
         6 => reports().prop_map(Command::Intake),
         1 => small().prop_map(|node| Command::CloseLost { node }),

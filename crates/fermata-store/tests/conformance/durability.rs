@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use fermata_store::{
-    AppCallbacks, DATABASE_FILE, KEY_FILE, SecretKey, SqliteOptions, SqliteStore, Store,
-    StoreError, copy_key, restore, verify_backup,
+    AppCallbacks, ConsoleTotp, DATABASE_FILE, KEY_FILE, SecretKey, SqliteOptions, SqliteStore,
+    Store, StoreError, copy_key, restore, verify_backup,
 };
 use fermata_types::{SdkAppId, Sku, UsageBatch};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::common::{
-    account, app, at, batch, callback, digest, open, open_account, opened, options, populate,
-    secret, token, wall, webhook, window,
+    account, app, at, batch, callback, console_session, console_user, digest, open, open_account,
+    opened, options, populate, secret, token, wall, webhook, window,
 };
 
 async fn fresh() -> (TempDir, SqliteStore) {
@@ -56,6 +56,10 @@ async fn everything_is_there_after_reopening() {
     let (dir, store) = fresh().await;
     store.create_api_token(token("TK_1", 1)).await.expect("token");
     server_apis(&store).await;
+    let mut user = console_user("CU_1", "ann");
+    user.totp = Some(ConsoleTotp { secret: vec![1, 2, 3], last_step: Some(7) });
+    store.create_console_user(user).await.expect("user");
+    store.create_console_session(console_session(1, "CU_1", 0)).await.expect("session");
     store.intake(long_stay("PA_1", 90), wall()).await.expect("taken");
     let before = digest(&store).await;
     store.close().await.expect("closes");
@@ -248,9 +252,20 @@ async fn newer_and_foreign_files_are_left_alone() {
 async fn secrets_are_not_readable_on_disk_and_stay_in_their_row() {
     let (dir, store) = fresh().await;
     server_apis(&store).await;
+    for (id, name) in [("CU_1", "ann"), ("CU_2", "bea")] {
+        let mut user = console_user(id, name);
+        user.totp = Some(ConsoleTotp { secret: b"secret of codes".to_vec(), last_step: None });
+        store.create_console_user(user).await.expect("user");
+    }
     for file in std::fs::read_dir(dir.path()).expect("folder") {
         let bytes = std::fs::read(file.expect("file").path()).expect("read");
-        for secret in ["usersig secret of 1", "secret of key1", "secretkeyof", "callbackkey"] {
+        for secret in [
+            "usersig secret of 1",
+            "secret of key1",
+            "secretkeyof",
+            "callbackkey",
+            "secret of codes",
+        ] {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
         }
     }
@@ -261,7 +276,10 @@ async fn secrets_are_not_readable_on_disk_and_stay_in_their_row() {
                  (SELECT usersig_key_sealed FROM apps WHERE sdk_app_id = 2) WHERE sdk_app_id = 1;
              UPDATE app_callbacks SET key_sealed =
                  (SELECT key_sealed FROM app_callbacks WHERE sdk_app_id = 2) WHERE sdk_app_id = 1;
-             UPDATE api_secrets SET account_id = 'AC_1' WHERE secret_id = 'AKID2'",
+             UPDATE api_secrets SET account_id = 'AC_1' WHERE secret_id = 'AKID2';
+             UPDATE console_users SET totp_secret_sealed =
+                 (SELECT totp_secret_sealed FROM console_users WHERE user_id = 'CU_2')
+             WHERE user_id = 'CU_1'",
         )
         .expect("moved");
     let store = open(&dir);
@@ -271,9 +289,14 @@ async fn secrets_are_not_readable_on_disk_and_stay_in_their_row() {
     assert!(matches!(store.callbacks(SdkAppId(1)).await, Err(StoreError::Key { .. })));
     store.callbacks(SdkAppId(2)).await.expect("the other one opens");
     assert!(matches!(store.load_secrets().await, Err(StoreError::Key { .. })));
+    let moved = store.console_user_named("ann".to_owned()).await;
+    assert!(matches!(moved, Err(StoreError::Key { .. })));
+    store.console_user_named("bea".to_owned()).await.expect("the other one opens");
     let problems = store.check().await.expect("checked").problems;
-    assert_eq!(problems.len(), 3, "{problems:?}");
-    for expected in ["Application 1", "Secret AKID2", "Callbacks of application 1"] {
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    let expected =
+        ["Application 1", "Secret AKID2", "Callbacks of application 1", "Console user CU_1"];
+    for expected in expected {
         assert!(problems.iter().any(|text| text.starts_with(expected)), "{problems:?}");
     }
     store.close().await.expect("closes");

@@ -10,6 +10,8 @@ mod books;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod credentials;

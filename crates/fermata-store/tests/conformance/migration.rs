@@ -8,7 +8,9 @@ use fermata_types::{AccountId, SdkAppId, Sku};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::common::{at, batch, callback, days, digest, options, secret, wall, webhook, window};
+use crate::common::{
+    at, batch, callback, console_user, days, digest, options, secret, wall, webhook, window,
+};
 
 /// The first schema, as it was released.
 const FIRST: &str = include_str!("../../src/sqlite/migrations/0001_start.sql");
@@ -18,6 +20,9 @@ const SECOND: &str = include_str!("../../src/sqlite/migrations/0002_books.sql");
 
 /// The third one, as it was released.
 const THIRD: &str = include_str!("../../src/sqlite/migrations/0003_server_apis.sql");
+
+/// The fourth one, as it was released.
+const FOURTH: &str = include_str!("../../src/sqlite/migrations/0004_postings.sql");
 
 /// What a file consists of.
 fn objects(conn: &Connection) -> Vec<(String, Option<String>)> {
@@ -110,7 +115,8 @@ async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
     store.intake(report, wall()).await.expect("taken");
     let before = digest(&store).await;
     store.close().await.expect("closes");
-    let later = "DROP INDEX journal_by_posting; DROP TABLE api_secrets; DROP TABLE app_callbacks;
+    let later = "DROP TABLE console_sessions; DROP TABLE console_users;
+         DROP INDEX journal_by_posting; DROP TABLE api_secrets; DROP TABLE app_callbacks;
          DROP TABLE app_webhooks; PRAGMA user_version = 2;";
     go_back(&dir, later, &format!("{FIRST} {SECOND}"));
 
@@ -123,7 +129,7 @@ async fn a_file_of_the_second_schema_keeps_its_rows_and_takes_secrets() {
     };
     store.set_callbacks(SdkAppId(1), all).await.expect("callbacks");
     let report = store.check().await.expect("checked");
-    assert_eq!((report.schema_version, report.problems), (4, Vec::<String>::new()));
+    assert_eq!((report.schema_version, report.problems), (5, Vec::<String>::new()));
     store.close().await.expect("closes");
 }
 
@@ -134,7 +140,8 @@ async fn a_file_of_the_third_schema_finds_its_postings() {
     crate::common::populate(&store).await;
     let before = digest(&store).await;
     store.close().await.expect("closes");
-    let later = "DROP INDEX journal_by_posting; PRAGMA user_version = 3;";
+    let later = "DROP TABLE console_sessions; DROP TABLE console_users;
+         DROP INDEX journal_by_posting; PRAGMA user_version = 3;";
     go_back(&dir, later, &format!("{FIRST} {SECOND} {THIRD}"));
 
     let store = SqliteStore::open(options(&dir)).expect("migrates");
@@ -147,7 +154,25 @@ async fn a_file_of_the_third_schema_finds_its_postings() {
         .collect();
     assert_eq!(kinds, [Some(PostingKind::Grant)], "the free minutes");
     let report = store.check().await.expect("checked");
-    assert_eq!((report.schema_version, report.problems), (4, Vec::<String>::new()));
+    assert_eq!((report.schema_version, report.problems), (5, Vec::<String>::new()));
+    store.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn a_file_of_the_fourth_schema_takes_users_of_the_console() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = SqliteStore::open(options(&dir)).expect("opens");
+    crate::common::populate(&store).await;
+    let before = digest(&store).await;
+    store.close().await.expect("closes");
+    let later = "DROP TABLE console_sessions; DROP TABLE console_users; PRAGMA user_version = 4;";
+    go_back(&dir, later, &format!("{FIRST} {SECOND} {THIRD} {FOURTH}"));
+
+    let store = SqliteStore::open(options(&dir)).expect("migrates");
+    assert_eq!(digest(&store).await, before);
+    store.create_console_user(console_user("CU_1", "ann")).await.expect("user");
+    let report = store.check().await.expect("checked");
+    assert_eq!((report.schema_version, report.problems), (5, Vec::<String>::new()));
     store.close().await.expect("closes");
 }
 

@@ -6,7 +6,7 @@ use fermata_types::{AccountId, SdkAppId};
 use rusqlite::{Connection, params};
 
 use super::super::fault::Outcome;
-use super::super::{apps, credentials};
+use super::super::{apps, console, credentials};
 use crate::SecretKey;
 use crate::books::logs_end;
 use crate::rules::{cleared, to_us};
@@ -28,7 +28,7 @@ pub(super) fn clear(
                 "DELETE FROM api_tokens WHERE role = 'customer' AND role_of = ?1",
                 [account.as_str()],
             )?;
-            Ok(())
+            console::delete_of_customer(conn, account)
         }
         DataClass::ServiceLogs => service_logs(conn, state),
         DataClass::Authorisations => {
