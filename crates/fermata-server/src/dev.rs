@@ -1,15 +1,15 @@
 //! Development mode's fixed credentials: public, documented in `docs/guide/development-mode.md`, and refused
 //! everywhere else.
 
-use fermata_auth::api_token;
+use fermata_auth::{api_token, password};
 use fermata_billing::command::{Actor, OpenAccount};
 use fermata_billing::money::{Currency, Money};
 use fermata_billing::state::BillingMode;
 use fermata_store::{
-    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, RECLAIM_SWEEP, SecretPolicy, Store,
-    StoreError, TokenRole,
+    Account, ApiKey, ApiSecret, ApiToken, App, AppWithKeys, ConsoleUser, RECLAIM_SWEEP,
+    SecretPolicy, Store, StoreError, TokenRole,
 };
-use fermata_types::{AccountId, Now, Scene, SdkAppId, TokenId};
+use fermata_types::{AccountId, ConsoleUserId, Now, Scene, SdkAppId, TokenId};
 use jiff::Timestamp;
 
 use crate::directory::BuiltIn;
@@ -38,6 +38,28 @@ pub const SECRET_ID: &str = "AKIDdev";
 
 /// The key of it.
 pub const SECRET_KEY: &str = "dev-secret-key";
+
+/// Id of the operator who signs in to the console without a password. Nobody can sign in as this user, and none of
+/// its sessions is in force, where the server does not run in development mode.
+pub const CONSOLE_USER_ID: &str = "CU_development";
+
+/// Sign-in name of that user.
+pub const CONSOLE_USER_NAME: &str = "development";
+
+/// That user; it is stored when it signs in first. No password fits.
+pub fn console_user() -> ConsoleUser {
+    ConsoleUser {
+        id: ConsoleUserId::from_text(CONSOLE_USER_ID),
+        name: CONSOLE_USER_NAME.to_owned(),
+        password_hash: password::dummy(),
+        role: TokenRole::Operator,
+        read_only: false,
+        totp: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        password_changed_at: Timestamp::UNIX_EPOCH,
+        disabled_at: None,
+    }
+}
 
 /// What is not stored: operator tokens and the secret pair.
 pub fn built_in() -> BuiltIn {

@@ -205,6 +205,12 @@ impl Directory {
         });
     }
 
+    /// What a token that is in force is for.
+    pub fn token_name(&self, id: &TokenId) -> Option<String> {
+        let tokens = self.tokens.load();
+        tokens.iter().find(|token| token.id == *id).map(|token| token.name.clone())
+    }
+
     /// Is there a token that can make others?
     pub fn has_operator(&self) -> bool {
         let tokens = self.tokens.load();

@@ -4,6 +4,7 @@
 //! - [`command`]: a file per subcommand; `serve` says in which order things start and stop.
 //! - [`http`]: client paths (`/rtc`, `/usersig/token`), pages, health, metrics.
 //! - [`v1`]: the operator API.
+//! - [`console`]: signing in of people; who they are and their sessions are in the store.
 //! - [`directory`]: what tokens are checked against, in memory.
 //! - [`standing`]: holds reach the doors, and what is due happens.
 //! - [`outbox`]: notices on their way to people.
@@ -20,6 +21,7 @@ pub mod agent;
 pub mod callback;
 pub mod command;
 pub mod config;
+pub mod console;
 pub mod dev;
 pub mod directory;
 pub mod events;

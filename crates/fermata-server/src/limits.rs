@@ -60,6 +60,28 @@ pub const UDP_DROPS_READ_EVERY: Duration = Duration::from_secs(5);
 /// Most operator tokens that are not revoked. More: the API refuses to create another.
 pub const OPERATOR_TOKENS_MAX: usize = 1_000;
 
+/// How long a session of the console lasts, whatever is done in it. Longer: one signs in again.
+pub const CONSOLE_SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(12);
+
+/// Failed attempts to sign in under one name in [`SIGN_IN_PERIOD`]; they come back one by one. More: status 429.
+pub const SIGN_IN_FAILURES_PER_NAME: u32 = 10;
+
+/// The same from one address (of IPv6: one network of 64 bits). More: status 429.
+pub const SIGN_IN_FAILURES_PER_ADDRESS: u32 = 50;
+
+/// See [`SIGN_IN_FAILURES_PER_NAME`].
+pub const SIGN_IN_PERIOD: Duration = Duration::from_mins(15);
+
+/// Names, and apart from them addresses, whose failed attempts are counted. More: the one with the fewest is
+/// forgotten.
+pub const SIGN_IN_COUNTED_MAX: usize = 10_000;
+
+/// Passwords that are hashed at the same time, 19 MiB each. More wait.
+pub const PASSWORD_HASHES_MAX: usize = 2;
+
+/// Passwords that are hashed or wait for it. More: status 503.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 64;
+
 /// Most `LiveKit` key pairs of one application. More: the API refuses to add another.
 pub const API_KEYS_PER_APP_MAX: usize = 100;
 

@@ -26,6 +26,30 @@ pub fn operator_token() -> Result<String, NoRandomness> {
     Ok(fermata_auth::api_token::generate(random()?))
 }
 
+/// A new token of a console session.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn console_session() -> Result<String, NoRandomness> {
+    Ok(fermata_auth::console_session::generate(random()?))
+}
+
+/// A new salt of a password.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn password_salt() -> Result<[u8; fermata_auth::password::SALT_LEN], NoRandomness> {
+    random()
+}
+
+/// A new secret of one-time codes.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn totp_secret() -> Result<[u8; fermata_auth::totp::SECRET_LEN], NoRandomness> {
+    random()
+}
+
 /// A new secret of a `LiveKit` key pair: 256 random bits, 43 characters.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::agent::Agents;
 use crate::config::{ConfigError, Settings};
+use crate::console::Console;
 use crate::directory::Directory;
 use crate::limits::{CALLBACK_STOP_POLL, CALLBACK_STOP_TIME_MAX, PROBE_REUSED, PROBE_TIME_MAX};
 use crate::metrics::Metrics;
@@ -51,6 +52,8 @@ pub struct Server {
     pub relay: OnceLock<Arc<Turn>>,
     /// Applications and operator tokens in memory.
     pub directory: Directory,
+    /// Signing in to the console.
+    pub console: Console,
     /// What the books of each account allow, in memory.
     pub standings: Standings,
     /// Callbacks on their way to applications.
@@ -111,6 +114,7 @@ impl Server {
             node,
             relay: OnceLock::new(),
             directory,
+            console: Console::default(),
             standings: Standings::default(),
             outbox_bell: Notify::new(),
             metrics: Metrics::default(),

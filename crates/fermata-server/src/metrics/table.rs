@@ -64,6 +64,9 @@ own! {
     WsSilent Counter "fermata_ws_silent_total" "Signalling WebSockets closed because the client answered no ping.";
     Refusals Counter "fermata_refusals_total" "Joins, validations and exchanges that were refused with a reason.";
     ApiUnauthorized Counter "fermata_api_unauthorized_total" "Requests to the operator API without a valid token.";
+    ConsoleSignIns Counter "fermata_console_sign_ins_total" "Sessions of the console that were begun.";
+    ConsoleSignInsFailed Counter "fermata_console_sign_ins_failed_total" "Wrong names, passwords and one-time codes at the console.";
+    ConsoleSignInsThrottled Counter "fermata_console_sign_ins_throttled_total" "Attempts at the console refused because there were too many before.";
     ServerApiRates Gauge "fermata_server_api_rates" "Pairs of an account and an action whose calls of the vendor's server API are counted.";
     ServerApiNonces Gauge "fermata_server_api_nonces" "Nonces of older signatures that are remembered.";
     ServerApiBodiesRefused Counter "fermata_server_api_bodies_refused_total" "Calls of the vendor's server API refused because too many large requests were being read.";

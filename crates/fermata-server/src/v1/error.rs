@@ -1,5 +1,7 @@
 //! Errors of the operator API: the one map from what went wrong to status and code.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,9 +16,23 @@ use crate::secret::NoRandomness;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// No token, or one that is not in force.
-    #[error("This needs a token that is in force, sent as bearer token.")]
+    /// Neither a token nor a session, or one that is not in force.
+    #[error(
+        "This needs a token that is in force, sent as bearer token, or a session of the console."
+    )]
     Unauthorized,
+    /// Name, password or one-time code do not fit, or the user is disabled; which of it is not told.
+    #[error("The name, the password or the code is wrong, or the user is disabled.")]
+    SignInFailed,
+    /// The password fits; a one-time code is missing.
+    #[error("This user signs in with a one-time code, too; send it as `code`.")]
+    CodeNeeded,
+    /// There were too many failed attempts to sign in.
+    #[error("There were too many failed attempts; try again in {} s.", seconds(.0))]
+    TooManyAttempts(Duration),
+    /// A call by a session that changes something came without the session's word against forged requests.
+    #[error("A call by a session needs its csrf_token in the header X-CSRF-Token.")]
+    Csrf,
     /// The token's role may not do this.
     #[error("{0}")]
     Forbidden(String),
@@ -93,11 +109,31 @@ pub enum ApiError {
 
 /// (code, status, meaning) of every error, for the page of the guide.
 pub const CODES: &[(&str, u16, &str)] = &[
-    ("unauthorized", 401, "No token, or one that is not in force."),
+    (
+        "unauthorized",
+        401,
+        "Neither a token nor a session of the console, or one that is not in force.",
+    ),
+    (
+        "sign_in_failed",
+        401,
+        "Name, password or one-time code do not fit, or the user is disabled; which of it is not told.",
+    ),
+    ("code_needed", 401, "The password fits, and a one-time code is missing."),
+    (
+        "too_many_attempts",
+        429,
+        "There were too many failed attempts to sign in; `Retry-After` says when to try again.",
+    ),
+    (
+        "csrf",
+        403,
+        "A call by a session that changes something came without the session's `csrf_token` in `X-CSRF-Token`.",
+    ),
     (
         "forbidden",
         403,
-        "The token's role may not do this, or the token is for reading only. What belongs to others is not forbidden but not found.",
+        "The caller's role may not do this, or the caller may only read. What belongs to others is not forbidden but not found.",
     ),
     (
         "ServiceSuspended",
@@ -141,6 +177,10 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::SignInFailed => "sign_in_failed",
+            Self::CodeNeeded => "code_needed",
+            Self::TooManyAttempts(_) => "too_many_attempts",
+            Self::Csrf => "csrf",
             Self::Forbidden(_) => "forbidden",
             Self::Suspended { .. } => "ServiceSuspended",
             Self::InsufficientBalance { .. } => "InsufficientBalance",
@@ -170,6 +210,11 @@ impl ApiError {
         row.and_then(|(_, status, _)| StatusCode::from_u16(*status).ok())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// Whole seconds, so that nobody comes back too early.
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<StoreError> for ApiError {
@@ -247,10 +292,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody { error: ErrorDetail::from(&self) };
         let mut response = (self.status(), Json(body)).into_response();
-        if matches!(self, Self::Unauthorized) {
+        // Every 401 has it (RFC 9110 section 15.5.2); browsers ask nobody because of this scheme.
+        if self.status() == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Self::TooManyAttempts(wait) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(&wait)));
         }
         response
     }
@@ -264,6 +313,10 @@ mod tests {
     fn every_error_has_its_row_and_every_row_its_error() {
         let errors = [
             ApiError::Unauthorized,
+            ApiError::SignInFailed,
+            ApiError::CodeNeeded,
+            ApiError::TooManyAttempts(Duration::ZERO),
+            ApiError::Csrf,
             ApiError::Forbidden(String::new()),
             ApiError::Suspended { message: String::new(), reasons: Vec::new() },
             ApiError::InsufficientBalance {
@@ -292,6 +345,16 @@ mod tests {
         assert_eq!(errors.len(), CODES.len());
         for (error, (code, status, _)) in errors.iter().zip(CODES) {
             assert_eq!((error.code(), error.status().as_u16()), (*code, *status));
+        }
+    }
+
+    #[test]
+    fn who_tried_too_often_is_told_when_to_come_back() {
+        for (millis, told) in [(1, "1"), (1_000, "1"), (89_001, "90")] {
+            let error = ApiError::TooManyAttempts(Duration::from_millis(millis));
+            assert!(error.to_string().contains(&format!("in {told} s")), "{error}");
+            let response = error.into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], told);
         }
     }
 

@@ -7,7 +7,11 @@ use fermata_billing::effect::OperationClass;
 pub enum Gate {
     /// Only operators.
     Operators,
-    /// Every token; the call itself shows each role its own.
+    /// Whoever asks, also without a credential: the call looks at what it is given itself.
+    Open,
+    /// Every token and session, also those that may only look: what is changed is one's own sign-in.
+    Own,
+    /// Every token and session; the call itself shows each role its own.
     Everybody,
     /// Also the account's customer and partner, if the account's standing allows the class.
     Account(OperationClass),
@@ -18,7 +22,7 @@ pub enum Gate {
 /// (method, path, who) of every call; a test compares with the OpenAPI document.
 #[rustfmt::skip]
 pub const GATES: &[(&str, &str, Gate)] = {
-    use Gate::{Account, App, Everybody, Operators};
+    use Gate::{Account, App, Everybody, Open, Operators, Own};
     use OperationClass::{Api, Billing, BuyPackage, Dismiss, EnableApp};
     &[
         ("POST",   "/accounts", Operators),
@@ -81,6 +85,17 @@ pub const GATES: &[(&str, &str, Gate)] = {
         ("POST",   "/tokens", Operators),
         ("GET",    "/tokens", Operators),
         ("DELETE", "/tokens/{token}", Operators),
+        ("POST",   "/console-session", Open),
+        ("GET",    "/console-session", Own),
+        ("DELETE", "/console-session", Own),
+        ("POST",   "/console-session/password", Own),
+        ("POST",   "/console-session/totp", Own),
+        ("PUT",    "/console-session/totp", Own),
+        ("DELETE", "/console-session/totp", Own),
+        ("POST",   "/console-users", Operators),
+        ("GET",    "/console-users", Operators),
+        ("PATCH",  "/console-users/{user}", Operators),
+        ("DELETE", "/console-users/{user}", Operators),
         ("GET",    "/notice-subscriptions", Everybody),
         ("POST",   "/notice-subscriptions", Everybody),
         ("DELETE", "/notice-subscriptions/{subscription}", Everybody),
@@ -135,6 +150,8 @@ mod tests {
             let fine = match gate {
                 Gate::Account(_) => path.starts_with("/accounts/{account}"),
                 Gate::App(_) => path.starts_with("/apps/{sdk_app_id}"),
+                // Nobody's own sign-in is somebody else's to give away.
+                Gate::Open | Gate::Own => path.starts_with("/console-session"),
                 Gate::Everybody => !path.contains("{account}") && !path.contains("{sdk_app_id}"),
                 Gate::Operators => true,
             };

@@ -26,6 +26,10 @@ pub mod callbacks;
 pub mod catalog;
 pub mod catalog_content;
 pub mod clock;
+pub mod console_password;
+pub mod console_session;
+pub mod console_totp;
+pub mod console_users;
 pub mod contacts;
 pub mod credit_notes;
 pub mod deliveries;
@@ -48,6 +52,7 @@ pub mod postpaid;
 pub mod reclaim;
 pub mod refusal;
 pub mod rooms;
+pub mod secret_text;
 pub mod secrets;
 pub mod standing;
 pub mod stays;
@@ -61,10 +66,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use fermata_billing::limits::CATALOG_TOML_BYTES_MAX;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+use crate::console::cookie;
 use crate::server::Shared;
 use error::ApiError;
 
@@ -73,10 +79,11 @@ use error::ApiError;
     info(
         title = "Fermata API",
         description = "Accounts, applications, money, standing, live rooms and usage of one Fermata server, for operators, \
-                       partners and customers. Every POST takes an `Idempotency-Key`.",
+                       partners and customers. Every POST but signing in takes an `Idempotency-Key`. Calls by a session of the \
+                       console that change something need its `csrf_token` in `X-CSRF-Token`.",
         license(name = "Apache-2.0")
     ),
-    security(("token" = [])),
+    security(("token" = []), ("session" = [])),
     modifiers(&Security)
 )]
 struct Document;
@@ -86,10 +93,10 @@ struct Security;
 impl utoipa::Modify for Security {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        openapi
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::Http(scheme));
+        let session = ApiKey::Cookie(ApiKeyValue::new(cookie::NAME));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }
 }
 
@@ -125,6 +132,7 @@ fn api() -> OpenApiRouter<Shared> {
             .routes(routes!(secrets::revoke))
             .routes(routes!(tokens::create, tokens::list))
             .routes(routes!(tokens::revoke))
+            .merge(console())
             .routes(routes!(rooms::list))
             .routes(routes!(rooms::dismiss))
             .routes(routes!(rooms::participants))
@@ -161,6 +169,16 @@ fn api() -> OpenApiRouter<Shared> {
             .routes(routes!(reclaim::receipts))
             .routes(routes!(backup::create)),
     )
+}
+
+/// Signing in, and who may.
+fn console() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(console_session::create, console_session::read, console_session::end))
+        .routes(routes!(console_password::change))
+        .routes(routes!(console_totp::begin, console_totp::confirm, console_totp::remove))
+        .routes(routes!(console_users::create, console_users::list))
+        .routes(routes!(console_users::change, console_users::remove))
 }
 
 /// The API with its guard.

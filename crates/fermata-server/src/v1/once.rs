@@ -3,7 +3,8 @@
 //! Two layers. The books keep the key with the effect in one transaction, so that not even a crash in between
 //! makes it happen twice; and the whole answer is kept here, so that the second is the first, secrets included.
 //! Refusals are not kept: what was refused may be tried again with the same key.
-//! What it is not: for ever. Keys are forgotten after seven days, and beyond ten thousand of one token.
+//! What it is not: for ever. Keys are forgotten after seven days, and beyond ten thousand of one token or user.
+//! Nor is it for signing in: each time begins a session of its own.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -114,12 +115,14 @@ pub(super) async fn guarded(
             return error.into_response();
         }
     };
-    let answer = match key(&request) {
+    // Where nobody says who asks, nobody's key can be told from another's.
+    let scope = passed.caller.as_ref().map(|caller| caller.token.to_string());
+    let answer = match key(&request).map(|key| scope.zip(key)) {
         Ok(None) => match passed.standing(&shared) {
             Ok(()) => Ok(next.run(request).await),
             Err(error) => Err(error),
         },
-        Ok(Some(key)) => once(&shared, &under_way, &passed, key, request, next).await,
+        Ok(Some(scoped)) => once(&shared, &under_way, &passed, scoped, request, next).await,
         Err(error) => Err(error),
     };
     answer.unwrap_or_else(ApiError::into_response)
@@ -149,14 +152,13 @@ async fn once(
     shared: &Shared,
     under_way: &UnderWay,
     passed: &Passed,
-    key: String,
+    (scope, key): (String, String),
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, IDEMPOTENT_BODY_BYTES_MAX).await;
     let body = body.map_err(|_| ApiError::TooLarge)?;
-    let scope = passed.caller.token.to_string();
     let once = Once { scope, key, request_hash: request_hash(&parts, &body) };
     let _turn = under_way.turn(&once).await;
     if let Some(kept) = shared.store.kept_answer(once.clone()).await? {

@@ -53,13 +53,7 @@ pub struct TokenView {
 
 impl From<ApiToken> for TokenView {
     fn from(token: ApiToken) -> Self {
-        let (role, account, partner) = match token.role {
-            TokenRole::Operator => (RoleName::Operator, None, None),
-            TokenRole::Partner { partner } => (RoleName::Partner, None, Some(partner.0)),
-            TokenRole::Customer { account } => {
-                (RoleName::Customer, Some(account.to_string()), None)
-            }
-        };
+        let (role, account, partner) = shown(&token.role);
         Self {
             id: token.id.to_string(),
             name: token.name,
@@ -89,14 +83,26 @@ pub struct NewToken {
     pub read_only: Option<bool>,
 }
 
-/// The role with what it is tied to, both of which must exist.
-async fn role(shared: &Shared, new: &NewToken) -> Result<TokenRole, ApiError> {
+/// A role as it is shown: its name, and the account or partner it is tied to.
+pub(super) fn shown(role: &TokenRole) -> (RoleName, Option<String>, Option<String>) {
+    match role {
+        TokenRole::Operator => (RoleName::Operator, None, None),
+        TokenRole::Partner { partner } => (RoleName::Partner, None, Some(partner.0.clone())),
+        TokenRole::Customer { account } => (RoleName::Customer, Some(account.to_string()), None),
+    }
+}
+
+/// The role with what it is tied to, both of which must exist; an operator's if none is named.
+pub(super) async fn role(
+    shared: &Shared,
+    role: Option<RoleName>,
+    account: Option<&str>,
+    partner: Option<&str>,
+) -> Result<TokenRole, ApiError> {
     let wrong = |text: &str| Err(ApiError::Invalid(text.to_owned()));
-    match (new.role.unwrap_or(RoleName::Operator), &new.account, &new.partner) {
+    match (role.unwrap_or(RoleName::Operator), account, partner) {
         (RoleName::Operator, None, None) => Ok(TokenRole::Operator),
-        (RoleName::Operator, ..) => {
-            wrong("role: an operator's token is tied to no account and no partner")
-        }
+        (RoleName::Operator, ..) => wrong("role: an operator is tied to no account and no partner"),
         (RoleName::Customer, Some(account), None) => {
             let account = AccountId::from_text(account);
             match shared.store.account(account.clone()).await {
@@ -105,18 +111,16 @@ async fn role(shared: &Shared, new: &NewToken) -> Result<TokenRole, ApiError> {
                 Err(error) => Err(error.into()),
             }
         }
-        (RoleName::Customer, ..) => {
-            wrong("account: a customer's token needs its account, and no partner")
-        }
+        (RoleName::Customer, ..) => wrong("account: a customer needs its account, and no partner"),
         (RoleName::Partner, None, Some(id)) => {
             let partners = shared.store.partners().await?;
-            match partners.into_iter().find(|partner| partner.id.0 == *id) {
+            match partners.into_iter().find(|partner| partner.id.0 == id) {
                 Some(partner) => Ok(TokenRole::Partner { partner: partner.id }),
                 None => wrong("partner: there is no such partner"),
             }
         }
         (RoleName::Partner, ..) => {
-            wrong("partner: a partner's token needs the partner's id, and no account")
+            wrong("partner: a partner needs the partner's id, and no account")
         }
     }
 }
@@ -145,7 +149,7 @@ pub async fn create(
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let token = secret::operator_token()?;
-    let role = role(&shared, &new).await?;
+    let role = role(&shared, new.role, new.account.as_deref(), new.partner.as_deref()).await?;
     let record = ApiToken {
         id: shared.fresh(TokenId::random),
         name: new.name,

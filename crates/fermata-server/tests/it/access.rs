@@ -18,6 +18,10 @@ enum Who {
     Customer,
     /// Every token.
     Everybody,
+    /// Every session of the console, which tokens are not.
+    Sessions,
+    /// Also nobody.
+    Anybody,
 }
 
 /// The expectation, written apart from the table of the program. An endpoint without a row fails the test.
@@ -82,6 +86,17 @@ const ROWS: &[(&str, Who)] = &[
     ("POST /tokens", Who::Operators),
     ("GET /tokens", Who::Operators),
     ("DELETE /tokens/{token}", Who::Operators),
+    ("POST /console-session", Who::Anybody),
+    ("GET /console-session", Who::Everybody),
+    ("DELETE /console-session", Who::Sessions),
+    ("POST /console-session/password", Who::Sessions),
+    ("POST /console-session/totp", Who::Sessions),
+    ("PUT /console-session/totp", Who::Sessions),
+    ("DELETE /console-session/totp", Who::Sessions),
+    ("POST /console-users", Who::Operators),
+    ("GET /console-users", Who::Operators),
+    ("PATCH /console-users/{user}", Who::Operators),
+    ("DELETE /console-users/{user}", Who::Operators),
     ("GET /notice-subscriptions", Who::Everybody),
     ("POST /notice-subscriptions", Who::Everybody),
     ("DELETE /notice-subscriptions/{subscription}", Who::Everybody),
@@ -140,6 +155,7 @@ impl Party {
             .replace("{subscription}", &format!("{}.nothing", self.account))
             .replace("{room}", "int%2F7")
             .replace("{token}", "TK_none")
+            .replace("{user}", "CU_none")
             .replace("{partner}", "p1")
             .replace("{version}", "1")
             .replace(['{', '}'], "")
@@ -203,6 +219,13 @@ async fn every_endpoint_with_every_credential() {
         let ask =
             async |token: &str| server.ask(&path, &[("authorization", token)], Some(&body)).await;
         let nobody = server.ask(&path, &[], Some(&body)).await;
+        if *who == Who::Anybody {
+            for answer in [nobody, ask("Bearer wrong").await, ask(&reader).await] {
+                let seen = (answer.status, answer.code());
+                assert_eq!(seen, (400, "invalid".to_owned()), "{operation}: {answer:?}");
+            }
+            continue;
+        }
         for answer in [nobody, ask("Bearer wrong").await, ask("Bearer ").await, ask(&revoked).await]
         {
             assert_eq!(
@@ -221,6 +244,12 @@ async fn every_endpoint_with_every_credential() {
             let answer = ask(token).await;
             assert!(let_through(&answer), "{operation} by {whose}: {answer:?}");
         };
+        if *who == Who::Sessions {
+            for token in [&reader, &own_reader, &own_customer, &own_partner] {
+                refused(token, "a token", 409, "conflict").await;
+            }
+            continue;
+        }
         if operation.starts_with("GET ") {
             passes(&reader, "a reading operator").await;
         } else {
@@ -243,7 +272,7 @@ async fn every_endpoint_with_every_credential() {
                 }
                 passes(&own_customer, "its customer").await;
             }
-            Who::Everybody => {
+            Who::Everybody | Who::Sessions | Who::Anybody => {
                 for token in [&own_customer, &own_partner, &foreign_customer, &foreign_partner] {
                     let answer = ask(token).await;
                     assert!(![401, 403].contains(&answer.status), "{operation}: {answer:?}");

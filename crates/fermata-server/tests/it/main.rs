@@ -19,6 +19,8 @@ mod client_paths;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod credentials_api;
 #[cfg(all(test, target_os = "linux"))]
 mod memory;

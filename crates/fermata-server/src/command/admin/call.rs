@@ -74,6 +74,8 @@ pub(super) enum Kind {
     Json,
     /// A file that is sent.
     File,
+    /// A file with one line of text, such as a password, which nobody sees in the list of processes.
+    TextFile,
 }
 
 impl Call {

@@ -18,6 +18,23 @@ const TO: Field = Field::query("to", "Before this moment").required();
 const OF_APP: Field = Field::opt("app", "Number of the application").number();
 const VERSION: Field = Field::path("version", "Its number, or current").default("current");
 
+const USER: Field = Field::path("user", "Its id, CU_...");
+const PASSWORD: Field = Field::opt("password", "File with the password, 12 to 256 characters")
+    .word("password-file")
+    .kind(Kind::TextFile);
+
+/// Operations that browsers ask with the cookie of a session, which the command line has none of.
+#[cfg(test)]
+pub(super) const OF_SESSIONS: &[&str] = &[
+    "create_console_session",
+    "read_console_session",
+    "end_console_session",
+    "change_own_console_password",
+    "begin_console_totp",
+    "confirm_console_totp",
+    "remove_console_totp",
+];
+
 /// Nouns that have verbs, for the help.
 pub(super) const NOUNS: &[(&str, &str)] = &[
     ("accounts", "Accounts: who pays"),
@@ -41,6 +58,7 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("rooms", "Live rooms"),
     ("app-usage", "Seconds of applications"),
     ("tokens", "Tokens of this API"),
+    ("users", "Users of the console"),
 ];
 
 /// The rows, in the order of the help.
@@ -692,6 +710,55 @@ pub(super) const CALLS: &[Call] = &[
     ]),
     Call::delete(&["tokens", "revoke"], "revoke_token", "/tokens/{token}", "Revoke a token")
         .with(&[Field::path("token", "Its id, TK_...")]),
+    Call::get(&["users", "list"], "list_console_users", "/console-users", "List users of the console")
+        .items(&[
+            "id",
+            "name",
+            "role",
+            "account",
+            "partner",
+            "read_only",
+            "totp",
+            "created_at",
+            "disabled_at",
+        ]),
+    Call::post(
+        &["users", "create"],
+        "create_console_user",
+        "/console-users",
+        "Make a user of the console",
+    )
+    .with(&[
+        Field::arg("name", "Sign-in name"),
+        PASSWORD.required(),
+        Field::opt("role", "For whom it speaks; operator if absent")
+            .kind(Kind::OneOf(&["operator", "partner", "customer"])),
+        Field::opt("account", "The account of a customer's user"),
+        Field::opt("partner", "The partner of a partner's user"),
+        Field::opt("read_only", "It may only look").word("read-only").kind(Kind::Switch),
+    ]),
+    Call::patch(
+        &["users", "change"],
+        "change_console_user",
+        "/console-users/{user}",
+        "Change a user of the console; a new password and disabling end its sessions",
+    )
+    .with(&[
+        USER,
+        PASSWORD,
+        Field::opt("disabled", "Is it disabled?").kind(Kind::Bool),
+        Field::opt("read_only", "May it only look?").word("read-only").kind(Kind::Bool),
+        Field::opt("remove_totp", "It has no one-time codes any more")
+            .word("remove-totp")
+            .kind(Kind::Switch),
+    ]),
+    Call::delete(
+        &["users", "remove"],
+        "remove_console_user",
+        "/console-users/{user}",
+        "Remove a user of the console",
+    )
+    .with(&[USER]),
     Call::post(
         &["backup"],
         "create_backup",

@@ -56,12 +56,17 @@ fn arg(field: &Field) -> Arg {
         Kind::OneOf(values) => arg.value_parser(PossibleValuesParser::new(values)),
         Kind::Json => arg.value_parser(json as Parser),
         Kind::File => arg.value_parser(file as Parser),
+        Kind::TextFile => arg.value_parser(text_file as Parser),
     };
     if field.positional {
         return arg;
     }
     if field.kind != Kind::Switch && !matches!(field.kind, Kind::OneOf(_)) {
-        let unit = if field.kind == Kind::Json { "JSON|@FILE" } else { "VALUE" };
+        let unit = match field.kind {
+            Kind::Json => "JSON|@FILE",
+            Kind::TextFile => "FILE",
+            _ => "VALUE",
+        };
         arg = arg.value_name(unit);
     }
     arg.long(field.word)
@@ -89,6 +94,14 @@ fn file(path: &str) -> Result<String, String> {
         return Err(format!("it has {size} bytes; {FILE_BYTES_MAX} are taken"));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// The text in a file, without the line break at its end.
+fn text_file(path: &str) -> Result<String, String> {
+    let text = file(path)?;
+    let line =
+        text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(line.to_owned())
 }
 
 /// The request, and whether its answer is printed as it comes.
@@ -137,7 +150,7 @@ fn value(field: &Field, typed: &ArgMatches) -> Option<Value> {
     match field.kind {
         // Checked when it was typed.
         Kind::Number | Kind::Bool | Kind::Json => serde_json::from_str(text).ok(),
-        Kind::Text | Kind::OneOf(_) | Kind::File | Kind::Switch => {
+        Kind::Text | Kind::OneOf(_) | Kind::File | Kind::TextFile | Kind::Switch => {
             Some(Value::String(text.clone()))
         }
     }

@@ -6,7 +6,7 @@ use clap::Command;
 use serde_json::{Value, json};
 
 use super::call::{Field, Place};
-use super::calls::{CALLS, NOUNS};
+use super::calls::{CALLS, NOUNS, OF_SESSIONS};
 use super::{request, typed};
 
 fn document() -> Value {
@@ -33,7 +33,8 @@ fn every_operation_has_its_command() {
         .flat_map(|methods| methods.as_object().unwrap().values())
         .map(|operation| operation["operationId"].as_str().unwrap())
         .collect();
-    let commands: BTreeSet<_> = CALLS.iter().map(|call| call.operation).collect();
+    let commands: BTreeSet<_> =
+        CALLS.iter().map(|call| call.operation).chain(OF_SESSIONS.iter().copied()).collect();
     assert_eq!(operations, commands, "rows of command/admin/calls.rs");
     for call in CALLS {
         let (method, path, _) = operation(&document, call.operation);
@@ -165,6 +166,27 @@ fn requests_say_what_was_typed() {
 }
 
 #[test]
+fn passwords_are_read_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, expected) in [
+        ("correct horse\n", "correct horse"),
+        ("correct horse\r\n", "correct horse"),
+        (" correct horse", " correct horse"),
+        ("two\n\n", "two\n"),
+    ] {
+        let path = folder.path().join("password");
+        std::fs::write(&path, text).unwrap();
+        let mut command = super::build(Command::new("admin"));
+        let words = ["admin", "users", "create", "ann", "--password-file", path.to_str().unwrap()];
+        let matches = command.try_get_matches_from_mut(words).unwrap();
+        let (call, typed) = typed(&matches).unwrap();
+        let (ask, _) = request::request(call, typed, None);
+        let sent: Value = serde_json::from_slice(&ask.body.unwrap().1).unwrap();
+        assert_eq!(sent, json!({"name": "ann", "password": expected}));
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_before_it_is_asked() {
     for words in [
         &["standing"][..],
@@ -174,6 +196,8 @@ fn what_cannot_be_meant_is_refused_before_it_is_asked() {
         &["catalog", "import", "/nonexistent.toml"],
         &["pay", "AC_1", "1.00"],
         &["ledger", "AC_1", "--all", "--after", "1"],
+        &["users", "create", "ann"],
+        &["users", "create", "ann", "--password-file", "/nonexistent"],
         &["dance"],
     ] {
         let mut command = super::build(Command::new("admin"));
