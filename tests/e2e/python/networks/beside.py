@@ -32,7 +32,7 @@ from networks.table import GOOD, PICTURE, behind, head, row  # noqa: E402
 
 SECONDS = 15
 TONE = 440
-# The streams that LiveKit's client makes of such a picture.
+# The same streams for both servers.
 CAMERA = {
     "width": PICTURE["width"],
     "height": PICTURE["height"],
